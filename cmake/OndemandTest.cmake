@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+find_package(GTest 1.12 REQUIRED CONFIG)
+include(GoogleTest)
+
+# ondemand_add_unit_test(<name> SOURCES cpp... DEPS modules... [PRIVATE libs...] [LABELS ...])
+function(ondemand_add_unit_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE;LABELS" ${ARGN})
+  add_executable(${name}_tests ${ARG_SOURCES})
+  target_include_directories(${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_link_libraries(${name}_tests PRIVATE ondemand_settings ondemand_warnings
+                        ${ARG_PRIVATE} GTest::gmock_main)
+  foreach(dep IN LISTS ARG_DEPS)
+    target_link_libraries(${name}_tests PRIVATE ondemand::${dep})
+  endforeach()
+  gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}/"
+                       PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)
+endfunction()
+
+# ondemand_add_script_test(<name> <script> [LABELS ...] [TIMEOUT seconds] [LOCK resource...])
+# A script exits 0 (passed), 77 (skipped, the reason on its output) or anything else (failed).
+function(ondemand_add_script_test name script)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;LOCK" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND "${CMAKE_CURRENT_SOURCE_DIR}/${script}")
+  set_tests_properties(${name} PROPERTIES
+    SKIP_RETURN_CODE 77 TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}"
+    ENVIRONMENT "ONDEMAND_BIN=${CMAKE_BINARY_DIR}/bin;ONDEMAND_SOURCE=${PROJECT_SOURCE_DIR}")
+  if(ARG_LOCK)
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK "${ARG_LOCK}")
+  endif()
+endfunction()

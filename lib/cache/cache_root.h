@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A cache root: the directory tree that prepare makes, the kernel reads and demandd fills.
+//
+//   <root>/cache/I<volume key>/@hh/D<hex digest>   backing files, sparse, laid out as the kernel's
+//                                                  cachefiles lays them out (backing_path.h)
+//   <root>/images/sha256/<hex>       manifests of prepared images, byte for byte; one becomes
+//                                    visible after everything else of its image
+//   <root>/refs/<escaped name>       text "sha256:<hex>\n": the name that prepare was given
+//   <root>/chunk-index/<blob hex>    verified standalone chunk index of that blob
+//   <root>/tmp/                      temporaries; <root>/lock: taken by prepare and cull
+//   <root>/demandd.lock, demandd.sock
+//
+// What is present of a blob is told by the backing file alone (SEEK_DATA/SEEK_HOLE).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hash/digest.h"
+#include "oci/descriptor.h"
+#include "oci/erofs_image.h"
+#include "util/units.h"
+
+namespace ondemand::cache {
+
+// Default place and default domain: volume key "erofs,<domain>".
+inline constexpr std::string_view kDefaultRoot = "/var/cache/erofs-ondemand";
+inline constexpr std::string_view kDefaultDomain = "ondemand";
+
+// One data blob of a prepared image.
+struct PreparedBlob {
+  hash::Digest digest;                 // of the stored blob; names the backing file
+  std::filesystem::path backing_file;  // sparse, full size
+  std::uint64_t size = 0;              // kernel view, bytes; a multiple of 4096
+  std::filesystem::path chunk_index;   // standalone index payload; empty when prepare filled the
+                                       // blob completely because it has no usable index
+  std::uint64_t stored_size = 0;       // bytes of the blob on the server
+};
+
+struct PreparedImage {
+  hash::Digest manifest;
+  std::vector<std::string> names;   // refs that lead to it, sorted
+  std::filesystem::path bootstrap;  // complete
+  hash::Digest bootstrap_digest;    // of the uncompressed bootstrap; its cookie
+  std::uint64_t bootstrap_size = 0;
+  std::vector<PreparedBlob> blobs;  // device-table order
+};
+
+class CacheRoot {
+ public:
+  // The directory need not exist; create() makes the skeleton (0700).
+  explicit CacheRoot(std::filesystem::path root, std::string domain = std::string(kDefaultDomain));
+
+  const std::filesystem::path& path() const { return root_; }
+  const std::string& domain() const { return domain_; }
+  std::string volume_key() const { return "erofs," + domain_; }
+  void create() const;
+
+  std::filesystem::path backing_file(const hash::Digest& cookie) const;
+  std::filesystem::path images_directory() const;  // watched by demandd for new images
+  std::filesystem::path manifest_file(const hash::Digest& manifest) const;
+  std::filesystem::path chunk_index_file(const hash::Digest& blob) const;
+  std::filesystem::path temporary_directory() const;
+
+  // A name or "sha256:..." of a prepared image -> its manifest digest; nullopt when not prepared.
+  std::optional<hash::Digest> resolve(std::string_view reference) const;
+  // Manifest digests of all prepared images, sorted.
+  std::vector<hash::Digest> list_images() const;
+  // Reads and interprets the recorded manifest.  Throws kNotFound, kCorrupt, kDigestMismatch.
+  PreparedImage open_image(const hash::Digest& manifest) const;
+
+ private:
+  std::filesystem::path root_;
+  std::string domain_;
+};
+
+}  // namespace ondemand::cache

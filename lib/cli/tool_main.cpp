@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/tool_main.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+#include <new>
+
+#include "cli/version.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::cli {
+
+std::string version_text(std::string_view tool) { return util::concat(tool, " ", kVersion); }
+
+int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(2), told like any other
+  try {
+    const int status = body();
+    io.out.flush();
+    if (!io.out && status == kExitOk) {
+      io.err << tool << ": standard output: write: failed\n";
+      return kExitFailed;
+    }
+    return status;
+  } catch (const util::Error& error) {
+    io.err << tool << ": " << error.what() << '\n';
+    return util::exit_status(error.code());
+  } catch (const std::bad_alloc&) {
+    io.err << tool << ": memory: allocate: out of memory\n";
+  } catch (const std::exception& error) {
+    io.err << tool << ": internal error: " << error.what() << '\n';
+  }
+  return kExitFailed;
+}
+
+int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std::string>& args, Io& io) {
+  try {
+    app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 takes them reversed
+    return -1;
+  } catch (const CLI::CallForHelp&) {
+    io.out << app.help();
+  } catch (const CLI::CallForAllHelp&) {
+    io.out << app.help("", CLI::AppFormatMode::All);
+  } catch (const CLI::CallForVersion& version) {
+    io.out << version.what() << '\n';
+  } catch (const CLI::ParseError& error) {
+    io.err << tool << ": usage: " << util::printable(error.what()) << " (see '" << tool << " --help')\n";
+    return kExitUsage;
+  }
+  io.out.flush();
+  return io.out ? kExitOk : kExitFailed;
+}
+
+int tool_main(int argc, char** argv, Run run) {
+  Io io{STDIN_FILENO, std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1};
+  return run(std::vector<std::string>(argv + 1, argv + argc), io);
+}
+
+}  // namespace ondemand::cli

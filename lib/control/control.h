@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The conversation between blobctl and a running demandd: a Unix stream socket at
+// <cache root>/demandd.sock (mode 0600), one JSON object a line in each direction.
+//
+//   request  {"op":"ping"} | {"op":"register","image":"sha256:..."} | {"op":"status"}
+//   reply    {"ok":true, ...} | {"ok":false,"error":"object: action: reason"}
+//
+// "register" answers only after every incomplete blob of the image is watched, so that a mount
+// made after the reply cannot read a hole unnoticed (DESIGN.md invariant 2).
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "hash/digest.h"
+
+namespace ondemand::control {
+
+// Longest line in either direction; a longer one ends the connection.
+inline constexpr std::size_t kMaxLineBytes = 4 * 1024 * 1024;
+
+std::filesystem::path socket_path(const std::filesystem::path& cache_root);
+
+// Client: one request, one reply.  nullopt: no daemon listens there.  Throws kTimeout, kIo,
+// kCorrupt, and kUnavailable with the daemon's own words when it answers ok=false.
+// Returns the reply line (a JSON object).
+std::optional<std::string> call(const std::filesystem::path& cache_root, std::string_view request_json,
+                                std::chrono::milliseconds timeout);
+// call() with {"op":"register"}; false: no daemon.
+bool register_image(const std::filesystem::path& cache_root, const hash::Digest& manifest,
+                    std::chrono::milliseconds timeout);
+
+// Server: answers on threads of its own until destroyed.  The handler gets a request line and
+// returns the reply line; what it throws becomes an ok=false reply.  A malformed or overlong
+// request never ends the server.
+class Server {
+ public:
+  using Handler = std::function<std::string(std::string_view request_json)>;
+  // Replaces a stale socket of a dead daemon; throws kIo when the address cannot be had.
+  Server(const std::filesystem::path& cache_root, Handler handler);
+  ~Server();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ondemand::control
