@@ -3,7 +3,6 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto SSL)
-find_package(LibArchive 3.6 REQUIRED)
 find_package(zstd 1.5 REQUIRED CONFIG)
 find_package(LibLZMA REQUIRED)
 find_package(CLI11 2.1 REQUIRED CONFIG)

@@ -10,7 +10,7 @@ function(ondemand_add_unit_test name)
   target_link_libraries(${name}_tests PRIVATE ondemand_settings ondemand_warnings
                         ${ARG_PRIVATE} GTest::gmock_main)
   foreach(dep IN LISTS ARG_DEPS)
-    target_link_libraries(${name}_tests PRIVATE ondemand::${dep})
+    target_link_libraries(${name}_tests PRIVATE ondemand_${dep})
   endforeach()
   gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}/"
                        PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)
