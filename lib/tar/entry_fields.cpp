@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tar/entry_fields.h"
+
+#include <string_view>
+#include <utility>
+
+#include "tar/acl.h"
+#include "tar/tar_reader.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::tar {
+
+namespace {
+
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+[[noreturn]] void corrupt(std::string_view reason) {
+  throw Error(ErrorCode::kCorrupt, std::string(reason));
+}
+
+std::uint32_t to_id(std::int64_t value, std::string_view field) {
+  if (!std::in_range<std::uint32_t>(value))
+    throw Error(ErrorCode::kUnsupported, concat(field, " ", value, ": does not fit 32 bits"));
+  return static_cast<std::uint32_t>(value);
+}
+
+const std::string& link_of(const RawEntry& raw) {
+  if (raw.pax.link_target) return *raw.pax.link_target;
+  return raw.has_long_link ? raw.long_link : raw.header.link_target;
+}
+
+void check_name(std::string_view name, std::string_view what, std::size_t limit) {
+  if (name.empty()) corrupt(concat(what, ": empty"));
+  if (name.find('\0') != std::string_view::npos) corrupt(concat(what, ": NUL in the name"));
+  if (name.size() > limit)
+    throw Error(ErrorCode::kUnsupported,
+                concat(what, ": ", name.size(), " bytes long, the limit is ", limit));
+}
+
+void fill_xattrs(RawEntry& raw, Entry& entry) {
+  const auto add_acl = [&raw](const std::string& text, std::string_view name, bool is_default) {
+    if (text.empty()) return;
+    std::string value = acl_xattr_from_text(text, is_default);
+    // The binary form, where it is there too, says it exactly.
+    if (!value.empty()) raw.pax.xattrs.try_emplace(std::string(name), std::move(value));
+  };
+  add_acl(raw.pax.acl_access, kAclAccessXattr, false);
+  add_acl(raw.pax.acl_default, kAclDefaultXattr, true);
+  entry.xattrs.clear();
+  entry.xattrs.reserve(raw.pax.xattrs.size());
+  for (auto& [name, value] : raw.pax.xattrs)
+    entry.xattrs.push_back({name, std::move(value)});
+}
+
+}  // namespace
+
+const std::string& path_of(const RawEntry& raw) {
+  if (raw.pax.sparse_name) return *raw.pax.sparse_name;
+  if (raw.pax.path) return *raw.pax.path;
+  return raw.has_long_name ? raw.long_name : raw.header.path;
+}
+
+EntryType type_of(const RawEntry& raw, bool& known) {
+  known = true;
+  switch (raw.header.type) {
+    case '1':
+      return EntryType::kHardlink;
+    case '2':
+      return EntryType::kSymlink;
+    case '3':
+      return EntryType::kCharDevice;
+    case '4':
+      return EntryType::kBlockDevice;
+    case '5':
+    case 'D':  // GNU dumpdir: its data is a list of names
+      return EntryType::kDirectory;
+    case '6':
+      return EntryType::kFifo;
+    case '\0':
+    case '0':
+      // V7 archives had no type for directories.
+      return path_of(raw).ends_with('/') ? EntryType::kDirectory : EntryType::kRegular;
+    case '7':
+    case 'S':
+      return EntryType::kRegular;
+    default:
+      // Source: POSIX.1-2017 pax: unknown types are taken for regular files.
+      known = false;
+      return EntryType::kRegular;
+  }
+}
+
+void fill_entry(RawEntry& raw, Entry& entry) {
+  entry.path = path_of(raw);
+  check_name(entry.path, "path", kMaxPathBytes);
+  entry.link_target.clear();
+  if (entry.type == EntryType::kHardlink || entry.type == EntryType::kSymlink) {
+    entry.link_target = link_of(raw);
+    check_name(entry.link_target, "link target", kMaxPathBytes - 1);
+  }
+  entry.permissions = static_cast<std::uint16_t>(raw.header.mode & 07777);
+  entry.uid = to_id(raw.pax.uid.value_or(raw.header.uid), "uid");
+  entry.gid = to_id(raw.pax.gid.value_or(raw.header.gid), "gid");
+  entry.mtime = raw.pax.mtime.value_or(util::Timestamp{raw.header.mtime, 0});
+  entry.rdev_major = 0;
+  entry.rdev_minor = 0;
+  if (entry.type == EntryType::kCharDevice || entry.type == EntryType::kBlockDevice) {
+    entry.rdev_major = to_id(raw.pax.rdev_major.value_or(raw.header.rdev_major), "device major");
+    entry.rdev_minor = to_id(raw.pax.rdev_minor.value_or(raw.header.rdev_minor), "device minor");
+  }
+  fill_xattrs(raw, entry);
+}
+
+}  // namespace ondemand::tar

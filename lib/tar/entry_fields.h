@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The headers of one entry put together: which of several sources a field is taken from.
+#pragma once
+
+#include <string>
+
+#include "tar/entry.h"
+#include "tar/header.h"
+#include "tar/pax.h"
+
+namespace ondemand::tar {
+
+// Order of precedence: pax records, GNU long names, the header block.
+struct RawEntry {
+  Header header;
+  PaxValues pax;
+  std::string long_name;
+  std::string long_link;
+  bool has_long_name = false;
+  bool has_long_link = false;
+};
+
+const std::string& path_of(const RawEntry& raw);
+
+// `known` tells whether the type letter is one that we know; others are regular files.
+EntryType type_of(const RawEntry& raw, bool& known);
+
+// Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.
+// Throws kCorrupt, kUnsupported.
+void fill_entry(RawEntry& raw, Entry& entry);
+
+}  // namespace ondemand::tar

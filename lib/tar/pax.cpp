@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tar/pax.h"
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::tar {
+
+namespace {
+
+using util::concat;
+using util::ErrorCode;
+
+[[noreturn]] void fail(std::string_view key, std::string_view reason) {
+  throw util::Error(ErrorCode::kCorrupt, concat("pax record ", util::printable(key), ": ", reason));
+}
+
+std::int64_t parse_decimal(std::string_view key, std::string_view text) {
+  std::int64_t value = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || result.ec != std::errc{} || result.ptr != text.data() + text.size())
+    fail(key, "not a decimal number");
+  return value;
+}
+
+void set_number(std::optional<std::int64_t>& out, std::string_view key, std::string_view text) {
+  out.reset();
+  if (!text.empty()) out = parse_decimal(key, text);
+}
+
+void set_text(std::optional<std::string>& out, std::string_view text) {
+  out.reset();
+  if (!text.empty()) out = std::string(text);
+}
+
+int base64_digit(char c) {
+  if (c >= 'A' && c <= 'Z') return c - 'A';
+  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
+  if (c >= '0' && c <= '9') return c - '0' + 52;
+  if (c == '+') return 62;
+  return c == '/' ? 63 : -1;
+}
+
+// libarchive writes no padding; with padding it is read alike.
+std::string decode_base64(std::string_view key, std::string_view text) {
+  while (text.ends_with('='))
+    text.remove_suffix(1);
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  unsigned bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    const int digit = base64_digit(c);
+    if (digit < 0) fail(key, "not base64");
+    bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xFFFF;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      out.push_back(static_cast<char>(bits >> count & 0xFF));
+    }
+  }
+  return out;
+}
+
+// The attribute name in a LIBARCHIVE.xattr key has "%XX" for what is not plain ASCII.
+std::string decode_percent(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size()) {
+      if (const auto byte = util::from_hex(text.substr(i + 1, 2))) {
+        out.push_back(static_cast<char>((*byte)[0]));
+        i += 2;
+        continue;
+      }
+    }
+    out.push_back(text[i]);
+  }
+  return out;
+}
+
+void set_xattr(PaxValues& values, std::string_view key, std::string name, std::string value) {
+  if (name.empty() || name.find('\0') != std::string::npos) fail(key, "bad attribute name");
+  if (name.size() > 255) fail(key, "attribute name is longer than 255 bytes");
+  values.xattrs.insert_or_assign(std::move(name), std::move(value));
+}
+
+// The many offsets and lengths of sparse formats 0.0 (one record each) and 0.1 (one list).
+void add_sparse_number(PaxValues& values, std::string_view key, std::string_view text) {
+  const auto number = util::parse_u64(text);
+  if (!number) fail(key, "not a decimal number");
+  if (values.sparse_map.size() >= 2 * kMaxSparsePieces)
+    throw util::Error(ErrorCode::kTooLarge, "sparse map: too many pieces");
+  values.sparse_map.push_back(*number);
+  values.has_sparse_map = true;
+}
+
+void parse_sparse_list(PaxValues& values, std::string_view key, std::string_view text) {
+  values.sparse_map.clear();
+  values.has_sparse_map = true;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    add_sparse_number(values, key, text.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+void apply_sparse(PaxValues& values, std::string_view key, std::string_view text) {
+  const std::string_view what = key.substr(std::string_view("GNU.sparse.").size());
+  if (what == "name") {
+    set_text(values.sparse_name, text);
+  } else if (what == "major") {
+    set_number(values.sparse_major, key, text);
+  } else if (what == "minor") {
+    set_number(values.sparse_minor, key, text);
+  } else if (what == "size" || what == "realsize") {
+    set_number(values.sparse_size, key, text);
+  } else if (what == "numblocks") {
+    values.has_sparse_map = true;
+  } else if (what == "offset" || what == "numbytes") {
+    if ((values.sparse_map.size() % 2 == 0) != (what == "offset")) fail(key, "out of order");
+    add_sparse_number(values, key, text);
+  } else if (what == "map") {
+    parse_sparse_list(values, key, text);
+  }
+}
+
+void apply_record(PaxValues& values, std::string_view key, std::string_view text) {
+  constexpr std::string_view kSchilyXattr = "SCHILY.xattr.";
+  constexpr std::string_view kLibarchiveXattr = "LIBARCHIVE.xattr.";
+  if (key == "path") {
+    set_text(values.path, text);
+  } else if (key == "linkpath") {
+    set_text(values.link_target, text);
+  } else if (key == "size") {
+    set_number(values.size, key, text);
+  } else if (key == "uid") {
+    set_number(values.uid, key, text);
+  } else if (key == "gid") {
+    set_number(values.gid, key, text);
+  } else if (key == "SCHILY.devmajor") {
+    set_number(values.rdev_major, key, text);
+  } else if (key == "SCHILY.devminor") {
+    set_number(values.rdev_minor, key, text);
+  } else if (key == "mtime") {
+    values.mtime.reset();
+    if (!text.empty()) values.mtime = parse_pax_time(text);
+  } else if (key.starts_with(kSchilyXattr)) {
+    set_xattr(values, key, std::string(key.substr(kSchilyXattr.size())), std::string(text));
+  } else if (key.starts_with(kLibarchiveXattr)) {
+    set_xattr(values, key, decode_percent(key.substr(kLibarchiveXattr.size())),
+              decode_base64(key, text));
+  } else if (key == "RHT.security.selinux") {
+    // GNU tar stores the label without the NUL that the kernel keeps at its end.
+    set_xattr(values, key, "security.selinux", std::string(text) + '\0');
+  } else if (key == "SCHILY.acl.access") {
+    values.acl_access = text;
+  } else if (key == "SCHILY.acl.default") {
+    values.acl_default = text;
+  } else if (key.starts_with("GNU.sparse.")) {
+    apply_sparse(values, key, text);
+  }
+}
+
+void check_xattr_total(const PaxValues& values) {
+  std::size_t total = 0;
+  for (const auto& xattr : values.xattrs)
+    total += xattr.first.size() + xattr.second.size();
+  if (total > kMaxXattrBytes)
+    throw util::Error(ErrorCode::kTooLarge, concat("extended attributes: ", total,
+                                                   " bytes, the limit is ", kMaxXattrBytes));
+}
+
+}  // namespace
+
+util::Timestamp parse_pax_time(std::string_view text) {
+  const std::string_view whole_text = text;
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  const std::size_t point = text.find('.');
+  const std::string_view fraction =
+      point == std::string_view::npos ? std::string_view() : text.substr(point + 1);
+  if (text.starts_with('-') || fraction.find_first_not_of("0123456789") != std::string_view::npos)
+    fail("mtime", util::printable(whole_text) + ": not a time");
+  std::int64_t sec = parse_decimal("mtime", text.substr(0, point));
+  std::uint32_t nsec = 0;
+  for (std::size_t i = 0; i < 9; ++i)
+    nsec = nsec * 10 + static_cast<std::uint32_t>(i < fraction.size() ? fraction[i] - '0' : 0);
+  if (!negative) return {sec, nsec};
+
+  // Down means away from zero here.
+  if (fraction.size() > 9 && fraction.find_first_not_of('0', 9) != std::string_view::npos) ++nsec;
+  sec = -sec;
+  if (nsec == 0) return {sec, 0};
+  return {sec - 1, 1'000'000'000 - nsec};
+}
+
+void parse_pax_records(util::Bytes body, PaxValues& values) {
+  std::string_view rest = util::as_text(body);
+  while (!rest.empty()) {
+    if (rest.find_first_not_of('\0') == std::string_view::npos) break;  // padding
+    std::size_t len = 0;
+    const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), len);
+    const auto digits = static_cast<std::size_t>(result.ptr - rest.data());
+    if (result.ec != std::errc{} || digits == 0 || len > rest.size() || len < digits + 3 ||
+        rest[digits] != ' ' || rest[len - 1] != '\n')
+      fail("list", "bad record length");
+    const std::string_view record = rest.substr(digits + 1, len - digits - 2);
+    const std::size_t equals = record.find('=');
+    if (equals == std::string_view::npos || equals == 0) fail("list", "record without a key");
+    apply_record(values, record.substr(0, equals), record.substr(equals + 1));
+    rest.remove_prefix(len);
+  }
+  check_xattr_total(values);
+}
+
+}  // namespace ondemand::tar

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads a tar archive forward, entry by entry, from any byte source.
+//
+// Dialects: V7, ustar, GNU (long names, base-256, sparse), pax (per-file and global headers,
+// SCHILY and LIBARCHIVE xattrs, ACLs, sparse 0.0, 0.1 and 1.0), star.  Names are the archive's
+// bytes; neither locale nor Unicode normalisation touches them.
+//
+// Why not libarchive: version 3.6.2 ignores global pax headers, and in a UTF-8 locale turns
+// decomposed names of pax headers into composed ones, so that the image would not equal its source.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tar/entry.h"
+#include "util/bytes.h"
+#include "util/stream.h"
+
+namespace ondemand::tar {
+
+// A run of a file's bytes, by its place in the file.
+struct DataBlock {
+  std::uint64_t offset = 0;  // Unit: bytes; ascending; a gap is a hole
+  util::Bytes bytes;         // never empty; valid until the next call of the reader
+};
+
+inline constexpr std::size_t kMaxPathBytes = 4096;
+
+class TarReader {
+ public:
+  // Moves the source forward without reading; false when it ends before.  Unit: bytes.
+  using Skipper = std::function<bool(std::uint64_t)>;
+
+  // Borrows `source`; `name` stands in messages.  Without a skipper, what is skipped is read.
+  // Thread: one user at a time.
+  TarReader(util::ByteSource& source, std::string name, Skipper skipper = {});
+  TarReader(const TarReader&) = delete;
+  TarReader& operator=(const TarReader&) = delete;
+  ~TarReader();
+
+  // Moves to the next entry, skipping data that was not read.  False at the end of the archive:
+  // its end mark, or the end of the source between two entries.  What lies behind the end mark is
+  // not read, so who checks a digest of the source reads the rest.
+  //
+  // Data of a hard link entry (pax option linkdata) is skipped: it repeats the target's.
+  //
+  // Throws kCorrupt ("not a tar archive", truncated, bad fields), kUnsupported and kTooLarge for
+  // what cannot be represented (the message names the entry and its place), what the source throws.
+  bool next(Entry& entry);
+
+  // The next run of data of the current entry; false after the last one.  Throws kCorrupt when the
+  // archive ends inside the data.
+  bool read_block(DataBlock& block);
+
+  // Where the current entry's data begins in the source, when it is a regular file stored in one
+  // piece.  Unit: bytes.
+  std::optional<std::uint64_t> data_offset() const;
+
+  // After next() returned false: the archive ended with its end mark (a block of zeros), not just
+  // with the source.  Where no digest protects the source, one without the mark may be cut short.
+  bool has_end_mark() const;
+
+  // What was odd and has been tolerated, one sentence each; at most kMaxWarnings are kept.
+  const std::vector<std::string>& warnings() const;
+  static constexpr std::size_t kMaxWarnings = 100;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ondemand::tar

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tar/pax.h"
+
+#include <gmock/gmock.h>
+
+#include "support/tar_literal.h"
+#include "util/error.h"
+
+namespace ondemand::tar {
+namespace {
+
+using testing::ElementsAre;
+using testing::Pair;
+using testing_support::pax_record;
+using util::Timestamp;
+
+PaxValues parse(const std::string& records) {
+  PaxValues values;
+  parse_pax_records(util::as_bytes(records), values);
+  return values;
+}
+
+TEST(PaxTime, HasAFractionOfAnyLengthRoundedDown) {
+  EXPECT_EQ(parse_pax_time("0"), (Timestamp{0, 0}));
+  EXPECT_EQ(parse_pax_time("12.5"), (Timestamp{12, 500000000}));
+  EXPECT_EQ(parse_pax_time("12.000000001"), (Timestamp{12, 1}));
+  EXPECT_EQ(parse_pax_time("12.9999999999"), (Timestamp{12, 999999999}));
+  EXPECT_EQ(parse_pax_time("12."), (Timestamp{12, 0}));
+  EXPECT_EQ(parse_pax_time("5000000000.25"), (Timestamp{5000000000, 250000000}));
+}
+
+TEST(PaxTime, CountsNanosecondsForwardBeforeTheEpoch) {
+  EXPECT_EQ(parse_pax_time("-1"), (Timestamp{-1, 0}));
+  EXPECT_EQ(parse_pax_time("-1.5"), (Timestamp{-2, 500000000}));
+  EXPECT_EQ(parse_pax_time("-0.000000001"), (Timestamp{-1, 999999999}));
+  EXPECT_EQ(parse_pax_time("-0.0000000001"), (Timestamp{-1, 999999999}));
+  EXPECT_EQ(parse_pax_time("-0.9999999991"), (Timestamp{-1, 0}));
+}
+
+TEST(PaxTime, IsRefusedWhenItIsNoTime) {
+  for (const char* text : {"", ".", ".5", "x", "1.x", "--1", "1.-5", "1e9", "99999999999999999999"})
+    EXPECT_THROW(parse_pax_time(text), util::Error) << text;
+}
+
+TEST(PaxRecords, KeepValuesWithNewlinesNulsAndEqualSigns) {
+  const std::string value("a\n=\0b", 5);
+  EXPECT_THAT(parse(pax_record("SCHILY.xattr.user.x", value)).xattrs,
+              ElementsAre(Pair("user.x", value)));
+  EXPECT_THAT(parse(pax_record("SCHILY.xattr.user.empty", "")).xattrs,
+              ElementsAre(Pair("user.empty", "")));
+}
+
+TEST(PaxRecords, DecodeLibarchiveXattrs) {
+  const PaxValues values = parse(pax_record("LIBARCHIVE.xattr.user.%c3%a4%", "AAECAw") +
+                                 pax_record("LIBARCHIVE.xattr.user.p", "YWI="));
+  EXPECT_THAT(values.xattrs, ElementsAre(Pair("user.p", "ab"),
+                                         Pair("user.\xC3\xA4%", std::string("\0\1\2\3", 4))));
+}
+
+TEST(PaxRecords, GiveSelinuxLabelsTheirNul) {
+  EXPECT_THAT(parse(pax_record("RHT.security.selinux", "system_u:x")).xattrs,
+              ElementsAre(Pair("security.selinux", std::string("system_u:x\0", 11))));
+}
+
+TEST(PaxRecords, OfUnknownKeysAreIgnored) {
+  const PaxValues values = parse(pax_record("comment", "x") + pax_record("VENDOR.key", "y"));
+  EXPECT_FALSE(values.path);
+  EXPECT_TRUE(values.xattrs.empty());
+}
+
+}  // namespace
+}  // namespace ondemand::tar
