@@ -42,7 +42,8 @@ struct Inode {
   std::uint16_t permissions = 0;  // 07777 bits only
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::uint32_t nlink = 0;  // set by Tree::finish(): names of a file; 2 + subdirectories of a directory
+  std::uint32_t nlink =
+      0;  // set by Tree::finish(): names of a file; 2 + subdirectories of a directory
   util::Timestamp mtime;
   std::uint64_t size = 0;  // regular: bytes; symlink: length of the target; else 0
   std::uint32_t rdev_major = 0;

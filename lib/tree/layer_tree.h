@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One layer as a tree of its own, before it is merged onto the layers below.  Its inodes lie in
+// the image's table; what a layer has beside files (whiteouts, implicit directories, hard links
+// that are still open) lies here and goes when the layer ends.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "tree/node.h"
+
+namespace ondemand::tree {
+
+inline constexpr InodeId kNoInode = std::numeric_limits<InodeId>::max();
+
+// What a directory of a layer says about the directory below it.
+struct LayerDirectory {
+  bool is_explicit = false;                      // an entry gave its metadata
+  bool is_opaque = false;                        // hides all that lower layers have in it
+  std::set<std::string, std::less<>> whiteouts;  // names hidden in lower layers
+};
+
+class LayerTree {
+ public:
+  // Adds inodes to `tree`, which it borrows.
+  explicit LayerTree(Tree& tree);
+
+  InodeId root() const { return root_; }
+  const LayerDirectory& directory(InodeId id) const { return directories_.at(id); }
+
+  // The directory at a normalised path.  Makes what is missing, as implicit directories, also in
+  // place of something that is no directory.
+  InodeId make_directory(std::string_view path);
+  // Puts an inode at `name`; replaces what was there.
+  void put(InodeId parent, std::string_view name, InodeId inode);
+  // Gives the directory at `path` ("" = root) its metadata; keeps its children.
+  void put_directory(std::string_view path, Inode metadata);
+  void mark_opaque(InodeId directory) { directories_[directory].is_opaque = true; }
+  void add_whiteout(InodeId directory, std::string_view name);
+  // A hard link; `target` is a normalised path.  It is bound at once to an earlier entry of this
+  // layer, else by resolve_links().
+  void put_link(std::string_view path, std::string_view target);
+
+  // Binds the links that are still open to later entries of this layer or else to files of
+  // `lower_root`, the tree as it is before this layer changes it.  Throws kCorrupt when the target
+  // is missing or a directory.
+  void resolve_links(InodeId lower_root);
+
+ private:
+  struct PendingLink {
+    std::string path;
+    std::string target;
+    bool in_progress = false;
+    InodeId resolved = kNoInode;
+  };
+  Children& children(InodeId id) const { return *tree_.inodes[id].children; }
+  InodeId new_directory(InodeId parent, std::string_view name);
+  InodeId find(InodeId root, std::string_view path) const;
+  InodeId resolve(InodeId link, InodeId lower_root);
+  void resolve_in(InodeId directory, InodeId lower_root);
+
+  Tree& tree_;
+  InodeId root_;
+  std::unordered_map<InodeId, LayerDirectory> directories_;
+  // Slots of open links hold kLinkBit | index of links_.
+  std::vector<PendingLink> links_;
+  // The directory of the entry before: most entries follow one of the same directory.
+  std::string last_path_;
+  InodeId last_directory_ = kNoInode;
+};
+
+// Adds an inode to the table.  Throws kTooLarge when there are too many.
+InodeId add_inode(Tree& tree, Inode inode);
+// A directory that no entry describes: root:root, 0755, 1970.
+Inode implicit_directory();
+
+}  // namespace ondemand::tree

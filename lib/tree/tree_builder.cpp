@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree/tree_builder.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "tree/layer_tree.h"
+#include "tree/merge.h"
+#include "tree/path.h"
+#include "tree/xattr_pool.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::tree {
+
+namespace {
+
+using tar::EntryType;
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+FileType file_type(EntryType type) {
+  switch (type) {
+    case EntryType::kRegular:
+      return FileType::kRegular;
+    case EntryType::kDirectory:
+      return FileType::kDirectory;
+    case EntryType::kSymlink:
+      return FileType::kSymlink;
+    case EntryType::kCharDevice:
+      return FileType::kCharDevice;
+    case EntryType::kBlockDevice:
+      return FileType::kBlockDevice;
+    case EntryType::kFifo:
+      return FileType::kFifo;
+    case EntryType::kSocket:
+      return FileType::kSocket;
+    case EntryType::kHardlink:
+      break;
+  }
+  throw Error(ErrorCode::kInternal, "tree: add entry: a hard link has no type of its own");
+}
+
+[[noreturn]] void refuse(std::string_view path, std::string_view reason) {
+  throw Error(ErrorCode::kCorrupt, concat(util::printable(path), ": add entry: ", reason));
+}
+
+}  // namespace
+
+struct TreeBuilder::Impl {
+  WhiteoutStyle style;
+  Tree tree;
+  XattrPool xattrs;
+  std::optional<LayerTree> layer;
+
+  Inode make_inode(const tar::Entry& entry) {
+    Inode inode;
+    inode.type = file_type(entry.type);
+    inode.permissions = entry.permissions;
+    inode.uid = entry.uid;
+    inode.gid = entry.gid;
+    inode.mtime = entry.mtime;
+    inode.rdev_major = entry.rdev_major;
+    inode.rdev_minor = entry.rdev_minor;
+    if (entry.type == EntryType::kRegular) inode.size = entry.size;
+    if (entry.type == EntryType::kSymlink) {
+      inode.inline_data = entry.link_target;
+      inode.size = entry.link_target.size();
+    }
+    XattrSet set = entry.xattrs;
+    if (style == WhiteoutStyle::kOverlay)
+      std::erase_if(set, [](const tar::Xattr& xattr) { return is_overlay_xattr(xattr.name); });
+    inode.xattrs = xattrs.intern(std::move(set));
+    return inode;
+  }
+
+  // True when the entry was a marker and is done with.  `path` is not empty.
+  bool add_oci_marker(std::string_view path, std::string_view parent, std::string_view name) {
+    for (std::string_view rest = parent; !rest.empty();) {
+      switch (classify_name(take_component(rest)).kind) {
+        case NameKind::kPlain:
+          break;
+        case NameKind::kIgnored:
+          return true;
+        default:
+          refuse(path, "a whiteout is used as a directory");
+      }
+    }
+    const ClassifiedName classified = classify_name(name);
+    switch (classified.kind) {
+      case NameKind::kPlain:
+        return false;
+      case NameKind::kIgnored:
+        return true;
+      case NameKind::kOpaque:
+        layer->mark_opaque(layer->make_directory(parent));
+        return true;
+      case NameKind::kWhiteout:
+        layer->add_whiteout(layer->make_directory(parent), classified.target);
+        return true;
+    }
+    return false;
+  }
+
+  InodeId add(const tar::Entry& entry) {
+    const std::string path = normalize_path(entry.path);
+    const std::size_t slash = path.rfind('/');
+    const bool top = slash == std::string::npos;
+    const auto parent = top ? std::string_view() : std::string_view(path).substr(0, slash);
+    const auto name = top ? std::string_view(path) : std::string_view(path).substr(slash + 1);
+    OverlayMarks marks;
+    if (style == WhiteoutStyle::kOverlay) {
+      marks = overlay_marks(entry);
+      if (marks.whiteout && !path.empty()) {
+        layer->add_whiteout(layer->make_directory(parent), name);
+        return kNoData;
+      }
+    } else if (!path.empty() && add_oci_marker(path, parent, name)) {
+      return kNoData;
+    }
+
+    if (entry.type == EntryType::kDirectory) {
+      layer->put_directory(path, make_inode(entry));
+      if (marks.opaque) layer->mark_opaque(layer->make_directory(path));
+      return kNoData;
+    }
+    if (path.empty()) refuse(entry.path, "the root must be a directory");
+    if (entry.type == EntryType::kHardlink) {
+      layer->put_link(path, normalize_path(entry.link_target, AbsolutePaths::kAllow));
+      return kNoData;
+    }
+    if (entry.type == EntryType::kSymlink && entry.link_target.empty())
+      refuse(entry.path, "symbolic link to nothing");
+    const InodeId id = add_inode(tree, make_inode(entry));
+    layer->put(layer->make_directory(parent), name, id);
+    return entry.type == EntryType::kRegular ? id : kNoData;
+  }
+};
+
+TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}}) {
+  add_inode(impl_->tree, implicit_directory());
+}
+
+TreeBuilder::~TreeBuilder() = default;
+
+void TreeBuilder::begin_layer() {
+  ASSERT(!impl_->layer);
+  impl_->layer.emplace(impl_->tree);
+}
+
+InodeId TreeBuilder::add(const tar::Entry& entry) {
+  ASSERT(impl_->layer);
+  return impl_->add(entry);
+}
+
+Inode& TreeBuilder::inode(InodeId id) {
+  ASSERT(id < impl_->tree.inodes.size());
+  return impl_->tree.inodes[id];
+}
+
+void TreeBuilder::end_layer() {
+  ASSERT(impl_->layer);
+  impl_->layer->resolve_links(kRootInode);
+  merge_layer(impl_->tree, kRootInode, *impl_->layer);
+  impl_->layer.reset();
+}
+
+Tree TreeBuilder::finish() {
+  ASSERT(!impl_->layer);
+  count_links(impl_->tree);
+  return std::move(impl_->tree);
+}
+
+}  // namespace ondemand::tree

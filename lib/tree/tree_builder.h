@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builds the merged tree of an image out of the entries of its layers, lowest layer first.
+//
+// A layer is a tree of its own until it ends, so that the order of its entries matters only where
+// two have the same path: there the last one wins, and a directory over a directory changes the
+// metadata alone.  Whiteouts and opaque markers touch lower layers only.  A directory that no
+// entry describes keeps the metadata of the lower one; with none it is root:root 0755 of 1970.
+//
+// Hard links mean, in this order: an earlier entry of the layer as it is at that moment, a later
+// entry, a file of the layers below as it was before this layer.  They take their inode as it is:
+// what the link's own header says of owner, mode or data is not used, as GNU tar does.
+#pragma once
+
+#include <memory>
+
+#include "tar/entry.h"
+#include "tree/node.h"
+#include "tree/whiteout.h"
+
+namespace ondemand::tree {
+
+// "No inode": never a valid id.
+inline constexpr InodeId kNoData = 0xFFFFFFFF;
+
+class TreeBuilder {
+ public:
+  explicit TreeBuilder(WhiteoutStyle style = WhiteoutStyle::kOci);
+  TreeBuilder(const TreeBuilder&) = delete;
+  TreeBuilder& operator=(const TreeBuilder&) = delete;
+  ~TreeBuilder();
+
+  // Range: layers do not nest.
+  void begin_layer();
+
+  // Takes an entry.  Returns the inode whose data the caller stores through inode() (a regular
+  // file), else kNoData: a whiteout, a link or a type without data.
+  // Throws kCorrupt and kUnsupported, naming the entry; the builder is then of no more use.
+  InodeId add(const tar::Entry& entry);
+
+  // A regular file that add() gave: set extents or inline_data.  Stays valid until finish(), over
+  // layers; if the file has been replaced meanwhile, its data simply goes unused.
+  Inode& inode(InodeId id);
+
+  // Binds open hard links and merges the layer.  Throws kCorrupt, naming link and target.
+  void end_layer();
+
+  // The whole tree with link counts.  Inodes without a name stay in the table, empty, with
+  // nlink 0.  The builder is done then.
+  Tree finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ondemand::tree

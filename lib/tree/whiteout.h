@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names and entries in a layer that mean "remove what the layers below have here".
+//
+// Source: OCI image specification 1.1, layer.md, "Whiteouts"; Linux
+// Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories".
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "tar/entry.h"
+
+namespace ondemand::tree {
+
+enum class WhiteoutStyle : std::uint8_t {
+  kOci,      // ".wh." names; a character device 0:0 is a device like any other
+  kOverlay,  // devices 0:0 and trusted.overlay.* xattrs; ".wh." names are names like any other
+};
+
+enum class NameKind : std::uint8_t {
+  kPlain,
+  kWhiteout,  // removes the name behind the prefix
+  kOpaque,    // removes all that lower layers have in this directory
+  kIgnored,   // book-keeping of AUFS
+};
+
+struct ClassifiedName {
+  NameKind kind = NameKind::kPlain;
+  std::string_view target;  // kWhiteout: the name that it removes; a part of the argument
+};
+
+// For one path component.  Throws kCorrupt for a whiteout of "", "." or "..".
+ClassifiedName classify_name(std::string_view name);
+
+// How an entry reads under kOverlay.  Throws kUnsupported for overlayfs redirects and metacopy,
+// whose data is elsewhere.
+struct OverlayMarks {
+  bool whiteout = false;
+  bool opaque = false;
+};
+OverlayMarks overlay_marks(const tar::Entry& entry);
+
+// Is it book-keeping of overlayfs, which the image must not show?
+bool is_overlay_xattr(std::string_view name);
+
+}  // namespace ondemand::tree

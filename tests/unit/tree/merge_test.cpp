@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "unit/tree/tree_text.h"
+#include "util/error.h"
+
+namespace ondemand::tree {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// The merge must not depend on the order of the upper layer's entries.
+void expect_in_any_order(const Layer& lower, Layer upper, const std::vector<std::string>& want) {
+  std::sort(upper.begin(), upper.end());
+  do {
+    ASSERT_EQ(merged({lower, upper}), want) << testing::PrintToString(upper);
+  } while (std::next_permutation(upper.begin(), upper.end()));
+}
+
+std::string refusal(const std::vector<Layer>& layers, WhiteoutStyle style = WhiteoutStyle::kOci) {
+  try {
+    build(layers, style);
+  } catch (const util::Error& error) {
+    EXPECT_NE(error.code(), util::ErrorCode::kInternal);
+    return error.message();
+  }
+  return "none";
+}
+
+TEST(Merge, WhiteoutsTouchLowerLayersOnly) {
+  expect_in_any_order({"d a 1", "f a/x 1", "f a/y 1", "f b 1"},
+                      {"f a/.wh.x 0", "f a/x 2", "f .wh.b 0", "f c 2", "f .wh.c 0"},
+                      {"a/ 1", "a/x 2", "a/y 1", "c 2"});
+}
+
+TEST(Merge, OpaqueMarkersTouchLowerLayersOnly) {
+  expect_in_any_order({"d a 1", "f a/x 1", "d a/d 1", "f a/d/z 1"},
+                      {"d a 2", "f a/.wh..wh..opq 0", "f a/new 2", "d a/d 2"},
+                      {"a/ 2", "a/d/ 2", "a/new 2"});
+  // Without an entry for the directory, its lower metadata stays.
+  expect_in_any_order({"d a 1", "f a/x 1"}, {"f a/.wh..wh..opq 0", "f a/y 2"}, {"a/ 1", "a/y 2"});
+  EXPECT_THAT(merged({{"f x 1"}, {"f .wh..wh..opq 0"}}), IsEmpty());
+}
+
+TEST(Merge, AWhiteoutBesideItsDirectoryMakesThatOpaque) {
+  expect_in_any_order({"d a 1", "f a/x 1"}, {"f .wh.a 0", "d a 2", "f a/y 2"}, {"a/ 2", "a/y 2"});
+}
+
+TEST(Merge, ImplicitParentsKeepTheLowerMetadata) {
+  expect_in_any_order({"d usr 5", "d usr/bin 6"}, {"f usr/bin/x 2", "f usr/bin/y 2"},
+                      {"usr/ 5", "usr/bin/ 6", "usr/bin/x 2", "usr/bin/y 2"});
+  const Tree tree = build({{"f a/b/c 1"}});
+  EXPECT_EQ(at(tree, "a/b").permissions, 0755);
+  EXPECT_EQ(at(tree, "a/b").mtime, util::Timestamp{});
+  EXPECT_EQ(tree.inodes[kRootInode].permissions, 0755);
+}
+
+TEST(Merge, AnEntryOfADirectoryReplacesItsMetadataAndKeepsItsChildren) {
+  expect_in_any_order({"d a 1", "f a/x 1"}, {"d a 2", "f a/y 2"}, {"a/ 2", "a/x 1", "a/y 2"});
+  const Tree tree = build({{"d ./ 1", "f a 1"}, {"d / 9"}});
+  EXPECT_EQ(tree.inodes[kRootInode].uid, 9u);
+  EXPECT_EQ(tree.inodes[kRootInode].permissions, 0640);
+}
+
+TEST(Merge, FilesAndDirectoriesReplaceEachOther) {
+  EXPECT_THAT(merged({{"d a 1", "d a/b 1", "f a/b/c 1"}, {"f a 2"}}), ElementsAre("a 2"));
+  EXPECT_THAT(merged({{"f a 1"}, {"d a 2", "f a/x 2"}}), ElementsAre("a/ 2", "a/x 2"));
+  EXPECT_THAT(merged({{"s a /etc"}, {"f a/x 2"}}), ElementsAre("a/ 0", "a/x 2"));
+  EXPECT_THAT(merged({{"d a 1", "f a/b 1"}, {"f a 2"}, {"d a 3"}}), ElementsAre("a/ 3"));
+}
+
+TEST(Merge, TheLastEntryOfALayerWins) {
+  EXPECT_THAT(merged({{"f a 1", "f a 2"}}), ElementsAre("a 2"));
+  EXPECT_THAT(merged({{"d a 1", "f a/x 1", "d ./a/ 2"}}), ElementsAre("a/ 2", "a/x 1"));
+  EXPECT_THAT(merged({{"d a 1", "f a/x 1", "f a 2"}}), ElementsAre("a 2"));
+  EXPECT_THAT(merged({{"d a 1", "f a/x 1", "f a 2", "d a 3", "f a/y 3"}}),
+              ElementsAre("a/ 3", "a/y 3"));
+  EXPECT_THAT(merged({{"f a/b/c 1", "f a 2", "f a/b/d 3"}}),
+              ElementsAre("a/ 0", "a/b/ 0", "a/b/d 3"));
+}
+
+TEST(Merge, WhiteoutsOfNothingAreHarmless) {
+  EXPECT_THAT(merged({{"f .wh.x 0"}, {"f a/.wh.y 0"}, {}}), ElementsAre("a/ 0"));
+}
+
+TEST(Merge, WhiteoutsHoldThroughManyLayers) {
+  std::vector<Layer> layers;
+  for (unsigned i = 0; i < 60; ++i)
+    layers.push_back({"f d/f" + std::to_string(i) + " 1",
+                      "f d/.wh.f" + std::to_string(i == 0 ? 99 : i - 1) + " 0"});
+  EXPECT_THAT(merged(layers), ElementsAre("d/ 0", "d/f59 1"));
+}
+
+TEST(Merge, AufsBookKeepingIsIgnored) {
+  EXPECT_THAT(merged({{"d .wh..wh.plnk 1", "f .wh..wh.plnk/1.2 1", "f .wh..wh.aufs 1", "f a 1"}}),
+              ElementsAre("a 1"));
+}
+
+TEST(Merge, BadNamesAreRefusedWithTheName) {
+  EXPECT_THAT(refusal({{"f a/../b 1"}}), HasSubstr("a/../b"));
+  EXPECT_THAT(refusal({{"f /etc/x 1"}}), HasSubstr("/etc/x: use path: absolute"));
+  EXPECT_THAT(refusal({{"f a/.wh. 1"}}), HasSubstr(".wh."));
+  EXPECT_THAT(refusal({{"f .wh.a/b 1"}}), HasSubstr(".wh.a/b"));
+  EXPECT_THAT(refusal({{"f ./ 1"}}), HasSubstr("root must be a directory"));
+}
+
+TEST(Merge, ZeroZeroDevicesAreDevicesUnlessAskedOtherwise) {
+  EXPECT_THAT(merged({{"f a 1"}, {"c a 0"}}), ElementsAre("a 0 device"));
+  EXPECT_THAT(merged({{"f a 1", "f b 1"}, {"c a 0", "f .wh.b 2"}}, WhiteoutStyle::kOverlay),
+              ElementsAre(".wh.b 2", "b 1"));
+}
+
+TEST(Merge, OverlayXattrsMarkOpaqueDirectoriesAndVanish) {
+  TreeBuilder builder(WhiteoutStyle::kOverlay);
+  builder.begin_layer();
+  builder.add(parse_entry("f d/x 1"));
+  builder.end_layer();
+  builder.begin_layer();
+  tar::Entry opaque = parse_entry("d d 2");
+  opaque.xattrs = {{"trusted.overlay.opaque", "y"}, {"user.a", "b"}};
+  builder.add(opaque);
+  builder.add(parse_entry("f d/y 2"));
+  builder.end_layer();
+  const Tree tree = builder.finish();
+  EXPECT_THAT(show(tree), ElementsAre("d/ 2", "d/y 2"));
+  EXPECT_EQ(*at(tree, "d").xattrs, (XattrSet{{"user.a", "b"}}));
+
+  TreeBuilder strict(WhiteoutStyle::kOverlay);
+  strict.begin_layer();
+  opaque.xattrs = {{"trusted.overlay.redirect", "/x"}};
+  EXPECT_THROW(strict.add(opaque), util::Error);
+}
+
+TEST(Merge, KeepsAllMetadataAndSharesEqualXattrs) {
+  TreeBuilder builder;
+  builder.begin_layer();
+  tar::Entry entry = parse_entry("f a 4294967295");
+  entry.permissions = 07777;
+  entry.mtime = {-5, 999999999};
+  entry.size = 1ull << 40;
+  entry.xattrs = {{"security.capability", std::string("\1\0\2", 3)}, {"user.x", ""}};
+  const InodeId id = builder.add(entry);
+  ASSERT_NE(id, kNoData);
+  builder.inode(id).extents = {{0, 1, {7}, {1}}};
+  entry.path = "b";
+  builder.add(entry);
+  tar::Entry device = parse_entry("c dev 0");
+  device.rdev_major = 4095;
+  device.rdev_minor = 1048575;
+  EXPECT_EQ(builder.add(device), kNoData);
+  builder.end_layer();
+  const Tree tree = builder.finish();
+  const Inode& a = at(tree, "a");
+  EXPECT_EQ(a.permissions, 07777);
+  EXPECT_EQ(a.uid, 4294967295u);
+  EXPECT_EQ(a.mtime, (util::Timestamp{-5, 999999999}));
+  EXPECT_EQ(a.size, 1ull << 40);
+  EXPECT_EQ(a.extents.size(), 1u);
+  EXPECT_EQ(*a.xattrs, entry.xattrs);
+  EXPECT_EQ(a.xattrs, at(tree, "b").xattrs);
+  EXPECT_EQ(at(tree, "dev").rdev_minor, 1048575u);
+}
+
+}  // namespace
+}  // namespace ondemand::tree
