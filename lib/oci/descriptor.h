@@ -2,6 +2,8 @@
 //
 // OCI content descriptors, manifests and indexes as plain data.
 // Source: OCI image specification 1.1, descriptor.md, manifest.md, image-index.md.
+//
+// Thread: plain values; concurrent reading is safe.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +24,8 @@ struct Platform {
   std::string variant;
   std::string os_version;
   std::vector<std::string> os_features;
+
+  bool operator==(const Platform&) const = default;
 };
 
 struct Descriptor {
@@ -31,6 +35,7 @@ struct Descriptor {
   Annotations annotations;
   std::optional<Platform> platform;
   std::string artifact_type;
+  std::vector<std::string> urls;  // where a "foreign" layer may be had; informational
 
   // Value of an annotation; empty when it is absent.
   std::string annotation(std::string_view key) const;

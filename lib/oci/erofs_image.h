@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hash/digest.h"
 #include "oci/descriptor.h"
 #include "util/units.h"
 
@@ -35,12 +36,16 @@ struct ErofsImage {
   Descriptor bootstrap;
   Framing bootstrap_framing = Framing::kRaw;
   std::optional<hash::Digest> bootstrap_uncompressed_digest;
+  // The bootstrap is the last layer, and no standalone index is: its own can only be embedded.
+  std::optional<EmbeddedIndex> bootstrap_index;
   std::vector<DeviceBlob> devices;  // in the order of the device table
 };
 
 // Throws kCorrupt for a manifest that breaks the rules (order, targets, annotations),
 // kUnsupported for what is well-formed but not ours to serve (several mountable layers under
-// overlayfs, ordinary tar images: the message says which).  `name` is for messages.
+// overlayfs, ordinary tar images, devices under a framing other than zstd: the message says
+// which).  Index formats that are not understood are passed over (section 8.2): the layer then has
+// no index.  `name` is for messages.
 ErofsImage interpret_manifest(const Manifest& manifest, std::string_view name);
 
 }  // namespace ondemand::oci

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Image configurations: what is read of the source image's, and what is made of it for the EROFS
+// image.  Configurations are passed as text, because all of the source's must survive (entry
+// point, environment, user, members that nobody here knows).
+// Source: OCI image specification 1.1, config.md; erofs-image-spec section 5.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hash/digest.h"
+#include "oci/descriptor.h"
+
+namespace ondemand::oci {
+
+// The parts that the reader of a source image needs.
+struct ConfigFacts {
+  Platform platform;                   // members may be empty
+  std::vector<hash::Digest> diff_ids;  // one for each layer, bottom first
+};
+
+// Throws kCorrupt for what is no image configuration (rootfs of type "layers" with digests).
+ConfigFacts parse_config(std::string_view json, std::string_view name);
+
+// The source's configuration with these changes: rootfs.diff_ids = `diff_ids` (one for each layer
+// of the EROFS image, chunk indexes included); os.features has "erofs", once; a missing
+// architecture or os comes from `fallback`.
+//
+// history: consumers want as many entries that are not "empty_layer" as there are layers, and the
+// EROFS image's layers are others than the source's.  So every entry of the source is kept and
+// marked empty_layer, and one entry is added for each new layer (created_by `tool`, no time).  A
+// source without history gets none.
+//
+// Deterministic: fixed member order, no white space.  Throws kCorrupt as parse_config does.
+std::string make_erofs_config(std::string_view source_json, std::string_view name,
+                              std::span<const hash::Digest> diff_ids, std::string_view tool,
+                              const Platform& fallback);
+
+// The configuration for a plain root file system.
+std::string make_default_config(const Platform& platform, std::span<const hash::Digest> diff_ids);
+
+}  // namespace ondemand::oci
