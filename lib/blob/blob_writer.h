@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes one data blob: chunks in, frames out.  Chunks are padded to blocks and laid behind each
+// other (the kernel view); whole consecutive chunks are gathered into frames, which worker threads
+// compress and digest and which are written in order, so that threads never change a byte.
+//
+// Thread: one user at a time; the pool may be shared by several writers.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <future>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "blob/chunk_index.h"
+#include "hash/sha256.h"
+#include "util/bytes.h"
+#include "util/stream.h"
+#include "util/thread_pool.h"
+#include "util/units.h"
+
+namespace ondemand::blob {
+
+struct BlobOptions {
+  StoredForm form = StoredForm::kZstd;
+  int zstd_level = 3;
+  std::uint32_t frame_size = 256 * util::kKiB;  // target, kernel view; a multiple of 4096
+  std::size_t frames_in_flight = 8;             // bounds memory
+};
+
+struct BlobResult {
+  hash::Digest digest;               // of the stored bytes: the blob's name
+  hash::Digest uncompressed_digest;  // of the kernel view (equal to `digest` for kRaw)
+  std::uint64_t stored_size = 0;
+  std::uint32_t nblocks = 0;  // kernel view
+  ChunkIndex index;
+};
+
+class FrameCodec;
+
+class BlobWriter {
+ public:
+  // Borrows the sink (for stored bytes) and the pool.
+  BlobWriter(util::ByteSink& out, const BlobOptions& options, util::ThreadPool& pool);
+  ~BlobWriter();
+  BlobWriter(const BlobWriter&) = delete;
+  BlobWriter& operator=(const BlobWriter&) = delete;
+
+  // Appends the bytes, padded to whole blocks, and returns where they begin.  Range: not empty.
+  // Throws kTooLarge beyond 2^32 - 1 blocks.
+  util::BlockAddr append(util::Bytes chunk);
+  std::uint32_t nblocks() const { return nblocks_; }
+  // Nothing may be appended any more.
+  BlobResult finish();
+
+ private:
+  struct Stored {
+    util::Buffer view;    // what went in; kept for re-use
+    util::Buffer stored;  // empty for kRaw: the view is what is stored
+    hash::Digest checksum;
+  };
+
+  void cut_frame();
+  void consume_one();
+  util::Buffer take_buffer();
+
+  util::ByteSink& out_;
+  const BlobOptions options_;
+  util::ThreadPool& pool_;
+  std::unique_ptr<FrameCodec> codec_;
+  util::Buffer frame_;
+  std::deque<std::future<Stored>> in_flight_;
+  std::vector<util::Buffer> spare_;
+  hash::Sha256 stored_sha_;
+  hash::Sha256 view_sha_;
+  ChunkIndex index_;
+  std::uint32_t nblocks_ = 0;
+};
+
+}  // namespace ondemand::blob
