@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compares a bootstrap with the tree that it was made of.  The builder reads its own output back
+// with it before it lets anyone see it.
+#pragma once
+
+#include "erofs/bootstrap_reader.h"
+#include "tree/node.h"
+
+namespace ondemand::erofs {
+
+// Every inode, name, attribute, xattr, extent and inline byte.  Throws kInternal with the path at
+// the first difference.
+void compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree);
+
+}  // namespace ondemand::erofs
