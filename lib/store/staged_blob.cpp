@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "store/store.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::store {
+
+namespace {
+
+std::optional<std::uint64_t> regular_file_size(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+}  // namespace
+
+StagedBlob::StagedBlob(const Store& store, std::shared_ptr<RunDirectory> run)
+    : run_(std::move(run)),
+      blobs_(store.blobs_directory()),
+      durability_(store.durability_),
+      name_(store.name()),
+      temporary_(run_->new_path()),
+      fd_(util::open_file(temporary_, O_RDWR | O_CREAT | O_EXCL)) {}
+
+StagedBlob::StagedBlob(StagedBlob&& other) noexcept
+    : run_(std::move(other.run_)),
+      blobs_(std::move(other.blobs_)),
+      durability_(other.durability_),
+      name_(std::move(other.name_)),
+      temporary_(std::move(other.temporary_)),
+      fd_(std::move(other.fd_)) {
+  other.temporary_.clear();
+}
+
+StagedBlob::~StagedBlob() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void StagedBlob::write(util::Bytes bytes) {
+  util::write_full(fd_.get(), bytes, name_);
+}
+
+std::uint64_t StagedBlob::commit(const hash::Digest& digest) {
+  ASSERT(!temporary_.empty());
+  const bool sync = durability_ == util::Durability::kSync;
+  const std::uint64_t size = util::file_size(fd_.get(), name_);
+  const std::filesystem::path final_path = blobs_ / digest.hex();
+  if (regular_file_size(final_path) == size) {
+    // Another run may have written it without syncing; ours promises more.
+    if (sync) {
+      const util::Fd existing = util::open_file(final_path, O_RDONLY);
+      util::fsync_fd(existing.get(), name_);
+    }
+    ::unlink(temporary_.c_str());
+  } else {
+    if (sync) util::fsync_fd(fd_.get(), name_);
+    if (::rename(temporary_.c_str(), final_path.c_str()) != 0)
+      throw util::errno_error(util::printable(final_path.native()), "rename into place", errno);
+  }
+  temporary_.clear();
+  fd_.reset();
+  return size;
+}
+
+}  // namespace ondemand::store
