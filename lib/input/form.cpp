@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "input/form.h"
+
+#include <algorithm>
+
+namespace ondemand::input {
+
+namespace {
+
+bool is_hex_id(std::string_view text) {
+  return text.size() == 64 && std::ranges::all_of(text, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+// "<hex>", "<hex>.json", "<hex>.tar", "<hex>/layer.tar", "<hex>/json", "<hex>/VERSION".
+// Source: moby, image/spec; containers/image, docker/internal/tarfile.
+bool is_docker_object(std::string_view path) {
+  if (path.size() < 64 || !is_hex_id(path.substr(0, 64))) return false;
+  const std::string_view rest = path.substr(64);
+  return rest.empty() || rest == ".json" || rest == ".tar" || rest == "/layer.tar" ||
+         rest == "/json" || rest == "/VERSION";
+}
+
+// "blobs", "blobs/<algorithm>", "blobs/<algorithm>/<encoded>".
+bool is_blob_path(std::string_view path) {
+  if (path == "blobs") return true;
+  if (!path.starts_with("blobs/")) return false;
+  path.remove_prefix(6);
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return path.starts_with("sha");
+  return path.starts_with("sha256/") ? is_hex_id(path.substr(slash + 1))
+                                     : path.starts_with("sha512/");
+}
+
+}  // namespace
+
+std::string normal_member_path(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const std::string_view part = path.substr(0, slash);
+    if (!part.empty() && part != ".") {
+      if (!out.empty()) out.push_back('/');
+      out.append(part);
+    }
+    if (slash == std::string_view::npos) break;
+    path.remove_prefix(slash + 1);
+  }
+  return out;
+}
+
+bool FormDetector::add(std::string_view path) {
+  const std::string name = normal_member_path(path);
+  const bool blob = is_blob_path(name);
+  if (blob || is_docker_object(name)) {
+    has_object_ |= !blob || name.size() > std::string_view("blobs/sha256/").size();
+  } else if (name == "oci-layout") {
+    has_layout_file_ = true;
+  } else if (name == "index.json") {
+    has_index_ = true;
+  } else if (name == "manifest.json") {
+    has_docker_manifest_ = true;
+  } else if (name != "repositories" && !name.empty() && name.front() != '.') {
+    foreign_ = true;
+  }
+  return !foreign_;
+}
+
+Form FormDetector::form() const {
+  if (foreign_) return Form::kRootfs;
+  if (has_layout_file_ && (has_index_ || !has_docker_manifest_)) return Form::kOciArchive;
+  if (has_docker_manifest_ && has_object_) return Form::kDockerArchive;
+  return Form::kRootfs;
+}
+
+bool FormDetector::is_incomplete_archive() const {
+  return form() == Form::kRootfs && !foreign_ && has_object_;
+}
+
+}  // namespace ondemand::input

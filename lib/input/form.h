@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which kind of tar it is, told by the names of its entries alone: an OCI archive, a `docker save`
+// archive, or a root file system.
+//
+// An image archive holds nothing but the names of its format; the first other name makes the tar a
+// root file system, also when names of the format (a directory "blobs", a "manifest.json") came
+// before.  Hidden names in the top directory decide nothing, since layouts collect them (locks,
+// temporary files, what desktop systems leave behind).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ondemand::input {
+
+enum class Form { kRootfs, kOciArchive, kDockerArchive };
+
+// A member's path without leading "./" or "/", doubled or trailing slashes.
+std::string normal_member_path(std::string_view path);
+
+class FormDetector {
+ public:
+  // Takes the next entry's name.  False: the tar is a root file system, no more names are needed.
+  bool add(std::string_view path);
+  // The answer when all names (or, after false, enough) have been seen.  Where an archive has both
+  // manifests (docker save since version 25) it is an OCI archive.
+  Form form() const;
+  // All names are those of an archive, objects among them, but what ties them together is missing:
+  // an archive that was cut short, not a root file system.
+  bool is_incomplete_archive() const;
+
+ private:
+  bool foreign_ = false;
+  bool has_layout_file_ = false;
+  bool has_index_ = false;
+  bool has_docker_manifest_ = false;
+  bool has_object_ = false;  // a blob, layer or configuration under its digest
+};
+
+}  // namespace ondemand::input

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Layouts written by hand: selection by platform, and everything that can be wrong with one.
+#include <gtest/gtest.h>
+
+#include "oci/reference.h"
+#include "unit/input/image_maker.h"
+
+namespace ondemand::input {
+namespace {
+
+using oci::Descriptor;
+using test::digest_of;
+using test::expect_error;
+using util::ErrorCode;
+
+class SelectImageTest : public ::testing::Test {
+ protected:
+  Descriptor put(std::string_view bytes, std::string_view type) {
+    return store_.put_bytes(util::as_bytes(bytes), type);
+  }
+  // An image of one tar layer; `break_it` may damage the manifest before it is stored.
+  template <class Break>
+  Descriptor put_image(const std::string& platform, Break break_it) {
+    const std::string tar = platform + std::string(1024, '\0');
+    oci::Manifest manifest;
+    manifest.layers = {put(tar, format::kMediaOciLayerTar)};
+    const oci::Platform parsed = oci::parse_platform(platform);
+    std::vector<hash::Digest> ids{digest_of(tar)};
+    std::string config = oci::make_default_config(parsed, ids);
+    break_it(manifest, config);
+    manifest.config = put(config, format::kMediaOciConfig);
+    Descriptor out = put(oci::to_json(manifest), format::kMediaOciManifest);
+    out.platform = parsed;
+    return out;
+  }
+  Descriptor put_image(const std::string& platform) {
+    return put_image(platform, [](oci::Manifest&, std::string&) {});
+  }
+  void put_index(std::vector<Descriptor> entries) {
+    oci::Index index;
+    index.manifests = std::move(entries);
+    test::write_text(store_.path() / "index.json", oci::to_json(index));
+  }
+  Descriptor put_nested(std::vector<Descriptor> entries) {
+    oci::Index index;
+    index.manifests = std::move(entries);
+    return put(oci::to_json(index), format::kMediaOciIndex);
+  }
+  ImageInput open(const char* platform = nullptr) {
+    InputOptions options = test::options_for(store_.path());
+    if (platform != nullptr) options.platform = oci::parse_platform(platform);
+    return open_image(options);
+  }
+  template <class Break>
+  void expect_broken(ErrorCode code, std::string_view part, Break break_it) {
+    put_index({put_image("linux/mips", break_it)});
+    expect_error(code, part, [&] { test::content_of(open()); });
+  }
+  test::TemporaryDirectory directory_;
+  store::Store store_ = store::Store::create_or_open(directory_.path(), util::Durability::kNoSync);
+  const std::string host_ = oci::to_string(oci::host_platform());
+};
+
+TEST_F(SelectImageTest, TheOnlyImageNeedsNoPlatform) {
+  const Descriptor image = put_image("linux/mips");
+  put_index({put_nested({image})});
+  EXPECT_EQ(open().source_digest, image.digest);
+  EXPECT_EQ(open("linux/mips").platform.architecture, "mips");
+  expect_error(ErrorCode::kNotFound, "there are:", [&] { open("linux/sparc"); });
+}
+
+TEST_F(SelectImageTest, PlatformsSelectInNestedIndexes) {
+  const Descriptor mips = put_image("linux/mips");
+  const Descriptor host = put_image(host_);
+  Descriptor attestation = put_image("linux/s390");
+  attestation.platform = oci::Platform{"unknown", "unknown", "", "", {}};
+  put_index({put_nested({mips, host, attestation})});
+  EXPECT_EQ(open("linux/mips").source_digest, mips.digest);
+  EXPECT_EQ(open().source_digest, host.digest);
+}
+
+TEST_F(SelectImageTest, ImagesThatTheArchiveLeftOutAreNoChoice) {
+  Descriptor absent = put_image(host_);
+  absent.digest = digest_of("absent");
+  const Descriptor present = put_image("linux/mips");
+  put_index({put_nested({absent, present})});
+  EXPECT_EQ(open().source_digest, present.digest);
+}
+
+TEST_F(SelectImageTest, TheTarTwinOfAnErofsImageIsTaken) {
+  Descriptor erofs = put_image("linux/sparc");
+  erofs.platform->os_features = {"erofs"};
+  const Descriptor tar = put_image("linux/mips");
+  put_index({tar, erofs});
+  EXPECT_EQ(open().source_digest, tar.digest);
+}
+
+TEST_F(SelectImageTest, UnknownKindsOfLayerAreUnsupported) {
+  expect_broken(ErrorCode::kUnsupported, "EROFS image already", [](oci::Manifest& m, std::string&) {
+    m.layers[0].media_type = format::kMediaErofs;
+  });
+  expect_broken(ErrorCode::kUnsupported, "application/x-helm", [](oci::Manifest& m, std::string&) {
+    m.layers[0].media_type = "application/x-helm";
+  });
+}
+
+TEST_F(SelectImageTest, MissingObjectsAreNamed) {
+  expect_broken(ErrorCode::kNotFound, digest_of("gone").to_string(),
+                [](oci::Manifest& m, std::string&) { m.layers[0].digest = digest_of("gone"); });
+  expect_broken(ErrorCode::kNotFound, "foreign layer", [](oci::Manifest& m, std::string&) {
+    m.layers[0].digest = digest_of("gone");
+    m.layers[0].urls = {"https://example.org/x"};
+  });
+  const Descriptor image = put_image("linux/mips");
+  std::filesystem::remove(store_.blob_path(image.digest));
+  put_index({image});
+  expect_error(ErrorCode::kNotFound, image.digest.to_string(), [&] { open(); });
+}
+
+TEST_F(SelectImageTest, WrongSizesAndDigestsAreTold) {
+  expect_broken(ErrorCode::kCorrupt, "bytes, not",
+                [](oci::Manifest& m, std::string&) { m.layers[0].size += 1; });
+  expect_broken(ErrorCode::kDigestMismatch, "diffID", [](oci::Manifest&, std::string& config) {
+    config = oci::make_default_config({"mips", "linux", "", "", {}}, std::vector{digest_of("x")});
+  });
+  expect_broken(ErrorCode::kCorrupt, "2 diffIDs for 1 layers",
+                [](oci::Manifest&, std::string& config) {
+                  config = oci::make_default_config({"mips", "linux", "", "", {}},
+                                                    std::vector{digest_of("x"), digest_of("y")});
+                });
+  expect_broken(ErrorCode::kCorrupt, "rootfs",
+                [](oci::Manifest&, std::string& config) { config = "{}"; });
+}
+
+TEST_F(SelectImageTest, DamagedDocumentsAreTold) {
+  const Descriptor image = put_image("linux/mips");
+  put_index({image});
+  std::string text = test::read_text(store_.blob_path(image.digest));
+  text[text.size() / 2] ^= 1;
+  test::write_text(store_.blob_path(image.digest), text);
+  expect_error(ErrorCode::kDigestMismatch, "manifest", [&] { open(); });
+  test::write_text(store_.path() / "index.json", "no JSON");
+  expect_error(ErrorCode::kCorrupt, "index.json: parse: not valid JSON", [&] { open(); });
+  std::filesystem::remove(store_.path() / "index.json");
+  expect_error(ErrorCode::kCorrupt, "index.json", [&] { open(); });
+  test::write_text(store_.path() / "oci-layout", "{}");
+  expect_error(ErrorCode::kCorrupt, "oci-layout", [&] { open(); });
+}
+
+}  // namespace
+}  // namespace ondemand::input
