@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/bootstrap_stage.h"
+
+#include <algorithm>
+
+#include "codec/zstd.h"
+#include "erofs/bootstrap_reader.h"
+#include "erofs/bootstrap_writer.h"
+#include "erofs/tree_compare.h"
+#include "hash/sha256.h"
+#include "util/mapped_file.h"
+
+namespace ondemand::image {
+
+namespace {
+
+// Each piece is a frame of its own; the stream stays an ordinary zstd stream.
+constexpr std::size_t kFrameBytes = 4 * std::size_t{util::kMiB};
+
+store::StagedBlob compress(store::Store& store, util::Bytes bytes, int level, BootstrapObject& object) {
+  store::StagedBlob file = store.stage();
+  codec::FrameCompressor compressor(level);
+  hash::Sha256 sha;
+  util::Buffer frame;
+  while (!bytes.empty()) {
+    const std::size_t len = std::min(bytes.size(), kFrameBytes);
+    compressor.compress(bytes.first(len), frame);
+    sha.update(frame);
+    file.write(frame);
+    object.stored_size += frame.size();
+    bytes = bytes.subspan(len);
+  }
+  object.digest = sha.finish();
+  object.is_compressed = true;
+  return file;
+}
+
+}  // namespace
+
+StagedBootstrap stage_bootstrap(store::Store& store, const tree::Tree& tree,
+                                const erofs::BootstrapOptions& options, int zstd_level) {
+  store::StagedBlob file = store.stage();
+  const erofs::BootstrapResult written = erofs::write_bootstrap(tree, options, file.fd(), file.name());
+  const util::MappedFile mapped(file.fd(), file.name());
+  compare_with_tree(erofs::BootstrapReader(mapped.bytes(), file.name()), tree);
+  BootstrapObject object;
+  object.size = written.size_bytes;
+  object.uncompressed_digest = hash::sha256(mapped.bytes());
+  if (zstd_level > 0)
+    return {compress(store, mapped.bytes(), zstd_level, object), object, written.inodes};
+  object.digest = object.uncompressed_digest;
+  object.stored_size = object.size;
+  return {std::move(file), object, written.inodes};
+}
+
+}  // namespace ondemand::image

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/data_pipeline.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "hash/sha256.h"
+#include "util/align.h"
+#include "util/error.h"
+
+namespace ondemand::image {
+
+namespace {
+
+// One task digests about this much, so that queues cost nothing beside the work.
+constexpr std::size_t kBatchBytes = 1024 * std::size_t{util::kKiB};
+constexpr std::size_t kBatchItems = 1024;
+
+bool all_zero(util::Bytes bytes) {
+  // Comparing the block with itself, shifted by one, is as fast as memcmp.
+  return bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+}
+
+}  // namespace
+
+DataPipeline::DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight,
+                           util::ThreadPool& pool, Placed placed)
+    : chunk_size_(chunk_size),
+      batches_in_flight_(batches_in_flight),
+      pool_(pool),
+      placed_(std::move(placed)),
+      chunker_(chunk_size,
+               [this](std::uint64_t offset, util::Bytes bytes) { take_chunk(offset, bytes); }),
+      batch_(std::make_shared<Batch>()) {}
+
+DataPipeline::~DataPipeline() {
+  for (auto& future : in_flight_) future.wait();
+}
+
+void DataPipeline::begin_blob(blob::BlobWriter& writer, util::DeviceId device) {
+  writer_ = &writer;
+  device_ = device;
+}
+
+void DataPipeline::begin_file(tree::InodeId inode, std::uint64_t size) {
+  inode_ = inode;
+  emitted_ = 0;
+  file_size_ = size;
+  chunker_.begin_file(size);
+}
+
+void DataPipeline::add(std::uint64_t offset, util::Bytes bytes) { chunker_.add(offset, bytes); }
+
+void DataPipeline::end_file() {
+  chunker_.end_file();
+  stats_.input_bytes += file_size_;
+  stats_.hole_bytes += file_size_ - emitted_;
+}
+
+void DataPipeline::end_blob() {
+  submit_batch();
+  while (!in_flight_.empty()) place_one_batch();
+  writer_ = nullptr;
+}
+
+void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
+  emitted_ += bytes.size();
+  if (batch_->bytes.size() + bytes.size() > std::max<std::size_t>(kBatchBytes, chunk_size_) ||
+      batch_->items.size() == kBatchItems)
+    submit_batch();
+  Item item;
+  item.inode = inode_;
+  item.file_offset = file_offset;
+  item.start = batch_->bytes.size();
+  item.len = bytes.size();
+  batch_->bytes.insert(batch_->bytes.end(), bytes.begin(), bytes.end());
+  batch_->items.push_back(item);
+}
+
+void DataPipeline::submit_batch() {
+  if (batch_->items.empty()) return;
+  if (in_flight_.size() >= batches_in_flight_) place_one_batch();
+  in_flight_.push_back(pool_.submit([batch = std::move(batch_)] {
+    for (Item& item : batch->items) {
+      const util::Bytes bytes = util::Bytes(batch->bytes).subspan(item.start, item.len);
+      item.is_zero = all_zero(bytes);
+      if (!item.is_zero) item.digest = hash::sha256(bytes);
+    }
+    return batch;
+  }));
+  if (spare_.empty()) {
+    batch_ = std::make_shared<Batch>();
+    return;
+  }
+  batch_ = std::move(spare_.back());
+  spare_.pop_back();
+  batch_->bytes.clear();
+  batch_->items.clear();
+}
+
+void DataPipeline::place_one_batch() {
+  std::shared_ptr<Batch> batch = in_flight_.front().get();
+  in_flight_.pop_front();
+  for (const Item& item : batch->items)
+    place(item, util::Bytes(batch->bytes).subspan(item.start, item.len));
+  spare_.push_back(std::move(batch));
+}
+
+void DataPipeline::place(const Item& item, util::Bytes bytes) {
+  if (item.is_zero) {
+    stats_.hole_bytes += bytes.size();
+    return;
+  }
+  auto position = dedup_.find(item.digest);
+  if (position) {
+    stats_.shared_bytes += bytes.size();
+    ++stats_.shared_chunks;
+  } else {
+    position = chunk::ChunkPosition{writer_->append(bytes), device_};
+    dedup_.add(item.digest, *position);
+    stats_.unique_bytes += bytes.size();
+    ++stats_.unique_chunks;
+  }
+  const auto nblocks = util::div_round_up(bytes.size(), std::size_t{chunk::kBlockSize});
+  placed_(item.inode, chunk::Extent{item.file_offset / chunk::kBlockSize,
+                                    static_cast<std::uint32_t>(nblocks), position->start,
+                                    position->device});
+}
+
+}  // namespace ondemand::image

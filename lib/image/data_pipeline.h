@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From the bytes of files to extents on blobs: cut into chunks, digest them on worker threads,
+// find duplicates, append what is new to the blob of the layer.  Everything is placed in the order
+// in which it came, so that the number of threads never changes a byte.
+//
+// Thread: one user at a time; the pool may be shared.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "blob/blob_writer.h"
+#include "chunk/chunker.h"
+#include "chunk/dedup_index.h"
+#include "tree/node.h"
+#include "util/thread_pool.h"
+
+namespace ondemand::image {
+
+struct DataStats {
+  std::uint64_t input_bytes = 0;   // of files, holes included
+  std::uint64_t hole_bytes = 0;    // holes and whole chunks of zeros
+  std::uint64_t unique_bytes = 0;  // went into a blob of this image
+  std::uint64_t shared_bytes = 0;  // were there already (in this image, or in a dictionary)
+  std::uint64_t unique_chunks = 0;
+  std::uint64_t shared_chunks = 0;
+};
+
+class DataPipeline {
+ public:
+  // Called in file order for each piece of a file that is not a hole, before end_blob() returns.
+  using Placed = std::function<void(tree::InodeId, const chunk::Extent&)>;
+
+  // Range: chunk_size is a power of two >= 4096.  Borrows the pool.
+  DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
+               Placed placed);
+  ~DataPipeline();
+
+  // New chunks go to `writer` as device `device` until end_blob().  Borrows the writer.
+  void begin_blob(blob::BlobWriter& writer, util::DeviceId device);
+  void begin_file(tree::InodeId inode, std::uint64_t size);
+  void add(std::uint64_t offset, util::Bytes bytes);
+  void end_file();
+  // Everything given so far is placed when it returns.
+  void end_blob();
+
+  const DataStats& stats() const { return stats_; }
+
+ private:
+  struct Item {
+    tree::InodeId inode;
+    std::uint64_t file_offset;
+    std::size_t start;  // in Batch::bytes
+    std::size_t len;
+    bool is_zero = false;
+    hash::Digest digest;
+  };
+  struct Batch {
+    util::Buffer bytes;
+    std::vector<Item> items;
+  };
+
+  void take_chunk(std::uint64_t file_offset, util::Bytes bytes);
+  void submit_batch();
+  void place_one_batch();
+  void place(const Item& item, util::Bytes bytes);
+
+  const std::uint32_t chunk_size_;
+  const std::size_t batches_in_flight_;
+  util::ThreadPool& pool_;
+  Placed placed_;
+  chunk::Chunker chunker_;
+  chunk::DedupIndex dedup_;
+  blob::BlobWriter* writer_ = nullptr;
+  util::DeviceId device_;
+  tree::InodeId inode_ = 0;
+  std::uint64_t emitted_ = 0;  // bytes of the current file that were no hole
+  std::uint64_t file_size_ = 0;
+  std::shared_ptr<Batch> batch_;
+  std::deque<std::future<std::shared_ptr<Batch>>> in_flight_;
+  std::vector<std::shared_ptr<Batch>> spare_;
+  DataStats stats_;
+};
+
+}  // namespace ondemand::image

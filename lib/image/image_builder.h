@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The builder's story: the layers of a source image become a tree and blobs, the tree becomes a
+// bootstrap, and all of it becomes one image in a store.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "blob/blob_writer.h"
+#include "image/data_pipeline.h"
+#include "image/image_objects.h"
+#include "input/image_input.h"
+#include "store/store.h"
+
+namespace ondemand::image {
+
+struct BuildOptions {
+  std::string ref;  // name in the store
+  std::uint32_t chunk_size = 64 * util::kKiB;
+  blob::BlobOptions blob;
+  // false: a blob for each layer that adds data; true: one blob of what the final tree needs.
+  bool one_blob = false;
+  std::size_t jobs = 1;
+  std::string tool;                              // name and version, for the manifest
+  std::filesystem::path temporary = "/var/tmp";  // where a pipe is kept that must be read twice
+};
+
+struct BuildResult {
+  hash::Digest manifest;
+  std::optional<hash::Digest> moved_from;  // the image that had the name before
+  BootstrapObject bootstrap;
+  std::vector<BlobObject> blobs;
+  DataStats data;
+  std::uint64_t layers = 0;
+  std::uint64_t files = 0;        // regular, by inode
+  std::uint64_t directories = 0;
+  std::uint64_t inodes = 0;
+  std::uint64_t added_bytes = 0;  // to the store, of blobs, indexes and bootstrap
+  std::vector<std::string> warnings;
+};
+
+// The image is in the store when it returns; when it throws, nothing of it is visible.
+// The same input and options give the same bytes, whatever `jobs` is.
+BuildResult build_image(input::ImageInput& input, store::Store& store, const BuildOptions& options);
+
+}  // namespace ondemand::image

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The objects of a finished image and how they become a manifest in the EROFS image layer format.
+// Source: erofs-image-spec sections 2, 3.8, 5, 8.1 (EROFS-IMAGE-SPEC.md); DESIGN.md section 2.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "blob/blob_writer.h"
+#include "hash/digest.h"
+#include "oci/descriptor.h"
+
+namespace ondemand::image {
+
+// A data blob that is stored, with its index in memory.
+struct BlobObject {
+  blob::BlobResult result;
+  bool was_there = false;  // the store had it before
+};
+
+struct BootstrapObject {
+  hash::Digest digest;               // of the stored form
+  hash::Digest uncompressed_digest;  // of the image that the kernel mounts
+  std::uint64_t stored_size = 0;
+  std::uint64_t size = 0;
+  bool is_compressed = false;
+};
+
+// What the manifest says of where the image comes from.
+struct Provenance {
+  std::string source_config;  // JSON of the source image; empty for a plain root filesystem
+  std::string config_name;    // for messages
+  std::optional<hash::Digest> source_digest;  // manifest of the source image
+  oci::Platform platform;
+  std::string tool;  // name and version
+};
+
+// The descriptors of a blob and of its chunk index, in the order in which a manifest lists them.
+struct BlobLayers {
+  oci::Descriptor blob;
+  oci::Descriptor index;
+};
+BlobLayers describe_blob(const blob::BlobResult& result, util::Bytes encoded_index);
+oci::Descriptor describe_bootstrap(const BootstrapObject& bootstrap);
+
+// SHA-256 of each layer's decompressed bytes, one for each layer.
+std::vector<hash::Digest> diff_ids(const std::vector<BlobLayers>& blobs,
+                                   const std::vector<BlobObject>& objects,
+                                   const BootstrapObject& bootstrap);
+// Configuration of the image, JSON.
+std::string make_config(const Provenance& provenance, const std::vector<hash::Digest>& diff_ids);
+oci::Manifest make_manifest(const oci::Descriptor& config, const std::vector<BlobLayers>& blobs,
+                            const oci::Descriptor& bootstrap, const Provenance& provenance);
+
+}  // namespace ondemand::image

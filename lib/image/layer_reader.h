@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reads the layers of a source image into a tree and a data pipeline.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "image/data_pipeline.h"
+#include "input/image_input.h"
+#include "tar/tar_reader.h"
+#include "tree/tree_builder.h"
+
+namespace ondemand::image {
+
+class LayerReader {
+ public:
+  // Borrows both.
+  LayerReader(tree::TreeBuilder& builder, std::vector<std::string>& warnings)
+      : builder_(builder), warnings_(warnings) {}
+
+  // One layer: its entries into the tree, the data of its files into `data` (null: only into the
+  // tree).  Verified to the end before it returns.
+  void read(const input::Layer& layer, DataPipeline* data);
+
+  // The same layers a second time, in the same order: the data of those files that `wanted`
+  // accepts.  Nothing is added to the tree.
+  void reread(const input::Layer& layer, DataPipeline& data,
+              const std::function<bool(tree::InodeId)>& wanted);
+
+ private:
+  tree::TreeBuilder& builder_;
+  std::vector<std::string>& warnings_;
+  std::vector<tree::InodeId> order_;  // of each entry of every layer: its inode, or kNoData
+  std::size_t next_ = 0;              // position of reread() in order_
+};
+
+}  // namespace ondemand::image

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/data_pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "util/stream.h"
+
+namespace ondemand::image {
+namespace {
+
+constexpr std::uint32_t kChunk = 8192;
+
+util::Buffer filled(std::size_t len, std::uint8_t seed) {
+  util::Buffer bytes(len);
+  for (std::size_t i = 0; i < len; ++i) bytes[i] = static_cast<std::uint8_t>(i * seed + i / 300 + seed);
+  return bytes;
+}
+
+// One raw blob, so that what an extent names can be compared byte for byte.
+struct Harness {
+  util::ThreadPool pool{2, 8};
+  util::BufferSink sink;
+  blob::BlobWriter writer;
+  std::map<tree::InodeId, chunk::Extents> extents;
+  DataPipeline data{kChunk, 2, pool, [this](tree::InodeId inode, const chunk::Extent& extent) {
+                      chunk::append_extent(extents[inode], extent);
+                    }};
+
+  Harness() : writer(sink, options(), pool) { data.begin_blob(writer, {1}); }
+  static blob::BlobOptions options() {
+    blob::BlobOptions raw;
+    raw.form = blob::StoredForm::kRaw;
+    return raw;
+  }
+  void file(tree::InodeId inode, const util::Buffer& bytes) {
+    data.begin_file(inode, bytes.size());
+    data.add(0, bytes);
+    data.end_file();
+  }
+  util::Buffer finish() {
+    data.end_blob();
+    writer.finish();
+    return sink.buffer;
+  }
+};
+
+TEST(DataPipeline, EqualChunksAreStoredOnceAndEveryExtentNamesItsBytes) {
+  Harness h;
+  const util::Buffer a = filled(3 * kChunk + 100, 3);
+  util::Buffer b = filled(kChunk, 7);
+  b.insert(b.end(), a.begin() + kChunk, a.begin() + 2 * kChunk);  // a's second chunk again
+  h.file(1, a);
+  h.file(2, b);
+  const util::Buffer view = h.finish();
+  EXPECT_EQ(h.extents[1], (chunk::Extents{{0, 7, {0}, {1}}}));
+  EXPECT_EQ(h.extents[2], (chunk::Extents{{0, 2, {7}, {1}}, {2, 2, {2}, {1}}}));
+  EXPECT_EQ(view.size(), 9U * 4096);
+  EXPECT_TRUE(std::equal(a.begin(), a.end(), view.begin()));
+  const DataStats& stats = h.data.stats();
+  EXPECT_EQ(stats.input_bytes, a.size() + b.size());
+  EXPECT_EQ(stats.shared_bytes, kChunk);
+  EXPECT_EQ(stats.unique_chunks, 5U);
+}
+
+TEST(DataPipeline, WholeChunksOfZerosAreHolesAndInNoBlob) {
+  Harness h;
+  util::Buffer bytes(4 * kChunk);
+  bytes[2 * kChunk + 5] = 1;
+  h.file(1, bytes);
+  h.file(2, util::Buffer(100));
+  const util::Buffer view = h.finish();
+  EXPECT_EQ(h.extents[1], (chunk::Extents{{4, 2, {0}, {1}}}));
+  EXPECT_TRUE(h.extents[2].empty());
+  EXPECT_EQ(view.size(), kChunk);
+  EXPECT_EQ(h.data.stats().hole_bytes, 3U * kChunk + 100);
+}
+
+TEST(DataPipeline, HolesOfSparseFilesAreCountedAndCostNothing) {
+  Harness h;
+  h.data.begin_file(1, std::uint64_t{100} << 30);
+  h.data.add(std::uint64_t{50} << 30, util::as_bytes("x"));
+  h.data.end_file();
+  const util::Buffer view = h.finish();
+  EXPECT_EQ(h.extents[1], (chunk::Extents{{(std::uint64_t{50} << 30) / 4096, 2, {0}, {1}}}));
+  EXPECT_EQ(view.size(), kChunk);
+  EXPECT_EQ(h.data.stats().hole_bytes, (std::uint64_t{100} << 30) - kChunk);
+}
+
+TEST(DataPipeline, ManySmallFilesKeepTheirOrder) {
+  Harness h;
+  std::vector<util::Buffer> files;
+  for (unsigned i = 0; i < 5000; ++i) {
+    files.push_back(util::Buffer(4, 0));
+    for (unsigned b = 0; b < 4; ++b) files.back()[b] = static_cast<std::uint8_t>((i + 1) >> (8 * b));
+    h.file(i, files.back());
+  }
+  const util::Buffer view = h.finish();
+  for (unsigned i = 0; i < 5000; ++i) {
+    ASSERT_EQ(h.extents[i].size(), 1U);
+    const auto at = view.begin() + std::ptrdiff_t{h.extents[i][0].start.value} * 4096;
+    ASSERT_TRUE(std::equal(files[i].begin(), files[i].end(), at)) << i;
+    ASSERT_EQ(h.extents[i][0].start.value, i) << "small files lie in the order of the archive";
+  }
+}
+
+}  // namespace
+}  // namespace ondemand::image

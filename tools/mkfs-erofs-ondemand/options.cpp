@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mkfs-erofs-ondemand/options.h"
+
+#include <CLI/CLI.hpp>
+#include <bit>
+#include <map>
+#include <thread>
+
+#include "chunk/extent.h"
+#include "cli/tool_main.h"
+#include "util/text.h"
+
+namespace ondemand::mkfs {
+
+namespace {
+
+constexpr const char* kTool = "mkfs-erofs-ondemand";
+constexpr std::uint64_t kMaxChunkSize = 64 * std::uint64_t{util::kMiB};
+constexpr std::uint64_t kMaxFrameSize = 16 * std::uint64_t{util::kMiB};
+constexpr int kMaxZstdLevel = 19;
+constexpr unsigned kMaxJobs = 256;
+
+// A size option: K, M, G suffixes are powers of 1024.
+CLI::Option* add_size(CLI::App& app, const char* name, std::uint64_t& value, const char* help,
+                      std::uint64_t max, bool power_of_two) {
+  return app.add_option(name, value, help)
+      ->transform(CLI::AsSizeValue(false))
+      ->check([max, power_of_two](const std::string& text) -> std::string {
+        const auto size = util::parse_u64(text);
+        if (!size || *size < chunk::kBlockSize || *size > max)
+          return util::concat("must be from 4096 to ", max, " bytes");
+        if (power_of_two && !std::has_single_bit(*size)) return "must be a power of two";
+        if (*size % chunk::kBlockSize != 0) return "must be a multiple of 4096";
+        return {};
+      });
+}
+
+// "none", "zstd" or "zstd:LEVEL".
+std::string check_compression(const std::string& text, Options& options) {
+  options.is_compressed = text != "none";
+  if (text == "none" || text == "zstd") return {};
+  if (text.starts_with("zstd:")) {
+    const auto level = util::parse_u64(std::string_view(text).substr(5));
+    if (level && *level >= 1 && *level <= kMaxZstdLevel) {
+      options.zstd_level = static_cast<int>(*level);
+      return {};
+    }
+  }
+  return util::concat("must be none, zstd or zstd:1 to zstd:", kMaxZstdLevel);
+}
+
+void add_input_options(CLI::App& app, Options& options) {
+  app.add_option("IMAGE", options.image,
+                 "OCI archive, docker-save archive, OCI layout directory or root filesystem tar; "
+                 "- is standard input")
+      ->required();
+  app.add_option("--platform", options.platform,
+                 "take this platform (os/arch[/variant]) of an image index");
+}
+
+void add_output_options(CLI::App& app, Options& options) {
+  app.add_option("-o,--output", options.output, "store (OCI image layout) that the image is added to")
+      ->type_name("STORE")
+      ->capture_default_str();
+  app.add_option("--ref", options.ref,
+                 "select the image of this name in IMAGE, and the name in the store; default: the "
+                 "image's own name, else that of the file")
+      ->type_name("NAME");
+  add_size(app, "--chunk-size", options.chunk_size, "unit of deduplication, a power of two (64K)",
+           kMaxChunkSize, true)
+      ->type_name("SIZE");
+  add_size(app, "--frame-size", options.frame_size,
+           "unit of fetch, verification and decompression (256K)", kMaxFrameSize, false)
+      ->type_name("SIZE");
+  app.add_option("--compression", options.compression, "none or zstd[:LEVEL]")
+      ->type_name("METHOD")
+      ->capture_default_str()
+      ->check([&options](const std::string& text) { return check_compression(text, options); });
+  app.add_option("--blobs", options.blobs,
+                 "layer: one blob for each layer, shared by images on one base; image: one blob of "
+                 "what the final tree needs")
+      ->type_name("layer|image")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, BlobLayout>{{"layer", BlobLayout::kLayer}, {"image", BlobLayout::kImage}}))
+      ->default_str("layer");
+}
+
+void add_running_options(CLI::App& app, Options& options) {
+  app.add_option("-j,--jobs", options.jobs, "worker threads (number of processors)")
+      ->check(CLI::Range(1U, kMaxJobs));
+  app.add_flag("!--no-sync", options.sync,
+               "leave writing to the disk to the kernel: faster, but a power cut may lose the image");
+  app.add_flag("--json", options.json, "print the summary as JSON");
+  app.add_flag("-q,--quiet", options.quiet, "print no summary");
+  app.set_version_flag("--version", cli::version_text(kTool));
+}
+
+}  // namespace
+
+int parse_options(const std::vector<std::string>& args, cli::Io& io, Options& options) {
+  CLI::App app("Adds a container image to a store as an EROFS bootstrap and deduplicated blobs.", kTool);
+  add_input_options(app, options);
+  add_output_options(app, options);
+  add_running_options(app, options);
+  if (const int status = cli::parse_arguments(app, kTool, args, io); status >= 0) return status;
+  if (options.jobs == 0) options.jobs = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxJobs);
+  return -1;
+}
+
+}  // namespace ondemand::mkfs

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mkfs-erofs-ondemand/run.h"
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <filesystem>
+#include <ostream>
+
+#include "cli/tool_main.h"
+#include "image/image_builder.h"
+#include "input/image_input.h"
+#include "mkfs-erofs-ondemand/options.h"
+#include "mkfs-erofs-ondemand/summary.h"
+#include "oci/reference.h"
+#include "store/store.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::mkfs {
+
+namespace {
+
+constexpr const char* kTool = "mkfs-erofs-ondemand";
+
+// A blob in the making is an open file, and an image may have thousands of layers.
+void allow_many_files() {
+  struct rlimit limit {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// The name in the store: the option, the image's own, else the file's without its extensions.
+std::string choose_ref(const Options& options, const input::ImageInput& input) {
+  if (!options.ref.empty()) return options.ref;
+  if (!input.default_ref.empty()) return oci::make_ref_name(input.default_ref);
+  std::string name = options.image == "-" ? "image" : std::filesystem::absolute(options.image).lexically_normal().filename().native();
+  name = oci::make_ref_name(name.substr(0, name.find('.', 1)));
+  return name.empty() ? "image" : name;
+}
+
+image::BuildOptions build_options(const Options& options, const std::string& ref) {
+  image::BuildOptions build;
+  build.ref = ref;
+  build.chunk_size = static_cast<std::uint32_t>(options.chunk_size);
+  build.blob.form = options.is_compressed ? blob::StoredForm::kZstd : blob::StoredForm::kRaw;
+  build.blob.zstd_level = options.zstd_level;
+  build.blob.frame_size = static_cast<std::uint32_t>(options.frame_size);
+  build.blob.frames_in_flight = 4 * std::size_t{options.jobs};
+  build.one_blob = options.blobs == BlobLayout::kImage;
+  build.jobs = options.jobs;
+  build.tool = cli::version_text(kTool);
+  return build;
+}
+
+// --ref selects where IMAGE holds several images, and names the result in any case.
+input::ImageInput open_input(const Options& options, const cli::Io& io) {
+  input::InputOptions in;
+  in.image = options.image;
+  in.stdin_fd = io.in_fd;
+  in.ref = options.ref;
+  in.ref_is_optional = true;
+  if (!options.platform.empty()) in.platform = oci::parse_platform(options.platform);
+  return input::open_image(in);
+}
+
+int build(const Options& options, cli::Io& io) {
+  const auto start = std::chrono::steady_clock::now();
+  if (!options.ref.empty()) oci::check_ref_name(options.ref);
+  allow_many_files();
+  input::ImageInput input = open_input(options, io);
+  store::Store store = store::Store::create_or_open(
+      options.output, options.sync ? util::Durability::kSync : util::Durability::kNoSync);
+  const std::string ref = choose_ref(options, input);
+  const image::BuildResult result = build_image(input, store, build_options(options, ref));
+  for (const std::string& warning : result.warnings)
+    io.err << kTool << ": warning: " << util::printable(warning) << '\n';
+  if (result.moved_from && !options.quiet) {
+    io.err << kTool << ": " << ref << ": was the name of " << result.moved_from->to_string()
+           << ", which stays in the store by its digest\n";
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (options.json) {
+    print_json(io.out, result, ref, seconds.count());
+  } else if (!options.quiet) {
+    print_text(io.out, result, ref, seconds.count());
+  }
+  return cli::kExitOk;
+}
+
+}  // namespace
+
+int run(const std::vector<std::string>& args, cli::Io& io) {
+  return cli::run_guarded(kTool, io, [&] {
+    Options options;
+    if (const int status = parse_options(args, io, options); status >= 0) return status;
+    return build(options, io);
+  });
+}
+
+}  // namespace ondemand::mkfs
