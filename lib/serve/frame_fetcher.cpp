@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serve/frame_fetcher.h"
+
+#include <new>
+
+#include "codec/zstd.h"
+#include "hash/sha256.h"
+#include "util/text.h"
+
+namespace ondemand::serve {
+
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+// Why the sources failed, told together in one error.
+struct FrameFetcher::Causes {
+  std::string text;
+  ErrorCode code = ErrorCode::kNotFound;
+  bool is_worth_retrying = false;
+
+  void add(const std::string& source, const Error& error) {
+    const std::string line = concat(source, ": ", error.message());
+    if (text.find(line) == std::string::npos) text.append(text.empty() ? "" : "; ").append(line);
+    if (code == ErrorCode::kNotFound) code = error.code();
+    is_worth_retrying |= error.code() == ErrorCode::kUnavailable ||
+                         error.code() == ErrorCode::kTimeout || error.code() == ErrorCode::kIo;
+  }
+};
+
+namespace {
+
+Error as_error(const std::exception& error) {
+  if (const auto* ours = dynamic_cast<const Error*>(&error)) return *ours;
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return Error(ErrorCode::kUnavailable, "memory: allocate: out of memory");
+  return Error(ErrorCode::kInternal, concat("source: unexpected error: ", error.what()));
+}
+
+// Checks the stored bytes of one frame, then undoes their compression.
+util::Buffer open_frame(const Blob& blob, std::size_t index, const blob::Frame& frame,
+                        util::Bytes stored) {
+  const std::string name = concat("blob ", blob.digest.hex(), " frame ", index);
+  if (hash::sha256(stored) != frame.checksum) {
+    throw Error(ErrorCode::kDigestMismatch,
+                concat(name, ": verify: stored bytes at 0x", util::to_hex(frame.stored.offset),
+                       " do not have the digest of the chunk index"));
+  }
+  if (blob.index.form() == blob::StoredForm::kRaw) {
+    if (frame.stored.len != frame.uncompressed.len)
+      throw Error(ErrorCode::kCorrupt, concat(name, ": check: raw frame of two lengths"));
+    return {stored.begin(), stored.end()};
+  }
+  util::Buffer out(static_cast<std::size_t>(frame.uncompressed.len));
+  codec::decompress_frame(stored, out, name);
+  return out;
+}
+
+}  // namespace
+
+bool FrameFetcher::fetch_run(source::Source& source, const Blob& blob, FrameRun run,
+                             source::Deadline deadline, FetchCounters& counters,
+                             std::vector<std::size_t>& failed, Causes& causes,
+                             const Deliver& deliver) const {
+  const util::ByteRange range = stored_range(blob.index, run);
+  util::Buffer stored(static_cast<std::size_t>(range.len));
+  counters.requests.fetch_add(1);
+  if (!source.read_blob(blob.digest, range.offset, stored, deadline)) return false;
+  counters.bytes.fetch_add(range.len);
+  for (std::size_t i = run.first; i < run.first + run.count; ++i) {
+    const blob::Frame frame = blob.index.frame(i);
+    try {
+      const auto at = static_cast<std::size_t>(frame.stored.offset - range.offset);
+      const util::Bytes bytes =
+          util::Bytes(stored).subspan(at, static_cast<std::size_t>(frame.stored.len));
+      const util::Buffer data = open_frame(blob, i, frame, bytes);
+      deliver(i, data);
+    } catch (const std::exception& exception) {
+      const Error error = as_error(exception);
+      log_.error("bad data from an origin",
+                 {{"source", source.name()}, {"error", error.message()}});
+      causes.add(source.name(), error);
+      failed.push_back(i);
+    }
+  }
+  return true;
+}
+
+// Takes out of `frames` what this source gave.
+void FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::Deadline deadline,
+                              FetchCounters& counters, std::vector<std::size_t>& frames,
+                              Causes& causes, const Deliver& deliver) const {
+  std::vector<std::size_t> failed;
+  bool is_gone = false;  // after an error the rest goes to the next source at once
+  for (const FrameRun run : coalesce(blob.index, frames, max_request_bytes_)) {
+    bool fetched = false;
+    if (!is_gone) {
+      try {
+        fetched = fetch_run(source, blob, run, deadline, counters, failed, causes, deliver);
+        if (!fetched) is_gone = true;  // absent: the next source may have it
+      } catch (const std::exception& exception) {
+        const Error error = as_error(exception);
+        log_.warning(
+            "origin failed",
+            {{"source", source.name()}, {"blob", blob.digest.hex()}, {"error", error.message()}});
+        causes.add(source.name(), error);
+        is_gone = true;
+      }
+    }
+    if (fetched) continue;
+    for (std::size_t i = run.first; i < run.first + run.count; ++i)
+      failed.push_back(i);
+  }
+  frames = std::move(failed);
+}
+
+std::optional<FetchFailure> FrameFetcher::fetch(const Blob& blob,
+                                                std::span<const std::size_t> frames,
+                                                source::Deadline deadline, FetchCounters& counters,
+                                                const Deliver& deliver) const {
+  std::vector<std::size_t> left(frames.begin(), frames.end());
+  Causes causes;
+  for (std::size_t i = 0; i < sources_.size() && !left.empty(); ++i) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= deadline) {
+      causes.add("request", Error(ErrorCode::kTimeout, "fetch: deadline passed"));
+      break;
+    }
+    const auto share = (deadline - now) / static_cast<std::int64_t>(sources_.size() - i);
+    fetch_from(*sources_[i], blob, now + share, counters, left, causes, deliver);
+  }
+  if (left.empty()) return std::nullopt;
+  const std::string text = causes.text.empty() ? "no source has it" : causes.text;
+  return FetchFailure{std::move(left),
+                      Error(causes.code, concat("blob ", blob.digest.hex(), ": fetch: ", text)),
+                      causes.is_worth_retrying};
+}
+
+}  // namespace ondemand::serve

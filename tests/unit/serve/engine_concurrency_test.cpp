@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Many requests at once.  Order comes from sources that stand still until told, never from time.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <latch>
+
+#include "serve/engine.h"
+#include "support/fake_source.h"
+#include "support/frame_blob.h"
+
+namespace ondemand::serve {
+namespace {
+
+using test::FakeSource;
+using test::FrameBlob;
+using test::make_frame_blob;
+using test::MemoryTarget;
+using test::numbered_bytes;
+using util::ByteRange;
+using util::Error;
+using util::kKiB;
+
+using Outcome = std::optional<Error>;
+
+class EngineConcurrencyTest : public ::testing::Test {
+ protected:
+  EngineConcurrencyTest() {
+    source_->put(a_.blob->digest, a_.stored);
+    source_->put(b_.blob->digest, b_.stored);
+    options_.lane.max_threads = 2;
+  }
+  std::future<Outcome> submit(const FrameBlob& blob, const std::shared_ptr<MemoryTarget>& target,
+                              ByteRange range, Priority priority = Priority::kDemand) {
+    const auto done = std::make_shared<std::promise<Outcome>>();
+    engine_->submit(blob.blob, target, range, priority,
+                    [done](const Outcome& outcome) { done->set_value(outcome); });
+    return done->get_future();
+  }
+  void start() { engine_ = std::make_unique<Engine>(Sources{source_}, options_, log_); }
+
+  FrameBlob a_ = make_frame_blob(numbered_bytes(512 * kKiB, 1), 64 * kKiB);
+  FrameBlob b_ = make_frame_blob(numbered_bytes(512 * kKiB, 2), 64 * kKiB);
+  std::shared_ptr<MemoryTarget> target_a_ = std::make_shared<MemoryTarget>(a_.blob->size);
+  std::shared_ptr<MemoryTarget> target_b_ = std::make_shared<MemoryTarget>(b_.blob->size);
+  std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>("source");
+  EngineOptions options_;
+  util::Log log_{util::LogLevel::kError, util::Log::null_sink()};
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_F(EngineConcurrencyTest, SixtyFourReadersOfOneFrameCauseOneFetch) {
+  start();
+  std::atomic<int> answers = 0;
+  std::atomic<int> errors = 0;
+  std::latch go(64);
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 64; ++i) {
+    readers.emplace_back([&] {
+      go.arrive_and_wait();
+      std::promise<void> done;
+      engine_->submit(a_.blob, target_a_, {4096, 4096}, Priority::kDemand,
+                      [&](const Outcome& outcome) {
+                        answers.fetch_add(1);
+                        errors.fetch_add(outcome ? 1 : 0);
+                        done.set_value();
+                      });
+      done.get_future().wait();
+      EXPECT_TRUE(target_a_->missing({4096, 4096}).empty());
+    });
+  }
+  for (std::thread& reader : readers)
+    reader.join();
+  EXPECT_EQ(answers, 64);
+  EXPECT_EQ(errors, 0);
+  EXPECT_EQ(source_->reads().size(), 1U);
+}
+
+TEST_F(EngineConcurrencyTest, ASlowBlobDelaysNoOther) {
+  start();
+  source_->hold(a_.blob->digest);
+  std::vector<std::future<Outcome>> slow;
+  for (std::uint64_t i = 0; i < 8; ++i)
+    slow.push_back(submit(a_, target_a_, {i * 64 * kKiB, 4096}));
+  source_->wait_for_reads(1);
+  EXPECT_FALSE(submit(b_, target_b_, {0, 512 * kKiB}).get());
+  source_->release(a_.blob->digest);
+  for (auto& outcome : slow)
+    EXPECT_FALSE(outcome.get());
+}
+
+TEST_F(EngineConcurrencyTest, DemandOvertakesPrefetchThatWaits) {
+  options_.lane.max_threads = 1;
+  options_.lane.max_request_bytes = 64 * kKiB;
+  start();
+  source_->hold(a_.blob->digest);
+  auto prefetch = submit(a_, target_a_, {0, 512 * kKiB}, Priority::kPrefetch);
+  source_->wait_for_reads(1);
+  auto demand = submit(a_, target_a_, {448 * kKiB, 4096});  // the last frame of the prefetch
+  source_->release(a_.blob->digest);
+  EXPECT_FALSE(demand.get());
+  EXPECT_FALSE(prefetch.get());
+  const auto reads = source_->reads();
+  ASSERT_EQ(reads.size(), 8U);  // promoted, not fetched twice
+  EXPECT_EQ(reads[1].offset, 448 * kKiB);
+}
+
+TEST_F(EngineConcurrencyTest, PrefetchNeverTakesTheLastThread) {
+  options_.lane.max_request_bytes = 64 * kKiB;
+  start();
+  source_->hold(a_.blob->digest);
+  auto prefetch = submit(a_, target_a_, {0, 448 * kKiB}, Priority::kPrefetch);
+  source_->wait_for_reads(1);
+  auto demand = submit(a_, target_a_, {448 * kKiB, 4096});
+  source_->wait_for_reads(2);  // begins although the prefetch stands still
+  EXPECT_EQ(source_->reads()[1].offset, 448 * kKiB);
+  source_->release(a_.blob->digest);
+  EXPECT_FALSE(demand.get());
+  EXPECT_FALSE(prefetch.get());
+}
+
+TEST_F(EngineConcurrencyTest, StopFailsWhatIsLeftAfterTheGraceAndAnswersEachOnce) {
+  start();
+  source_->hold(a_.blob->digest);
+  std::atomic<int> answers = 0;
+  std::atomic<int> errors = 0;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    engine_->submit(a_.blob, target_a_, {i * 64 * kKiB, 4096}, Priority::kDemand,
+                    [&](const Outcome& outcome) {
+                      answers.fetch_add(1);
+                      errors.fetch_add(outcome ? 1 : 0);
+                    });
+  }
+  source_->wait_for_reads(1);
+  engine_->stop(std::chrono::milliseconds(0));
+  EXPECT_EQ(answers, 8);
+  EXPECT_EQ(errors, 8);
+  EXPECT_EQ(engine_->requests_in_flight(), 0U);
+  source_->release(a_.blob->digest);
+  engine_.reset();
+  EXPECT_EQ(answers, 8);
+}
+
+TEST_F(EngineConcurrencyTest, StopLetsWhatIsUnderWayFinish) {
+  start();
+  source_->hold(a_.blob->digest);
+  auto outcome = submit(a_, target_a_, {0, 4096});
+  source_->wait_for_reads(1);
+  std::thread stopper([&] { engine_->stop(std::chrono::seconds(60)); });
+  source_->release(a_.blob->digest);
+  stopper.join();
+  EXPECT_FALSE(outcome.get());
+  EXPECT_TRUE(submit(a_, target_a_, {128 * kKiB, 4096}).get());  // refused from now on
+}
+
+TEST_F(EngineConcurrencyTest, ThreadsThatHaveNothingToDoEnd) {
+  options_.lane.idle_timeout = std::chrono::milliseconds(1);
+  start();
+  EXPECT_FALSE(submit(a_, target_a_, {0, 4096}).get());
+  while (engine_->threads() > 0)
+    std::this_thread::yield();
+  EXPECT_FALSE(submit(a_, target_a_, {128 * kKiB, 4096}).get());  // and come back
+}
+
+TEST_F(EngineConcurrencyTest, OverlappingRangesFromManyThreadsFillEveryByteOnce) {
+  start();
+  std::vector<std::thread> readers;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    readers.emplace_back([this, i] {
+      for (std::uint64_t k = 0; k < 16; ++k) {
+        const ByteRange range{(i * 5 + k * 3) % 16 * 32 * kKiB, 40 * kKiB};
+        EXPECT_FALSE(submit(a_, target_a_, range).get());
+        EXPECT_TRUE(target_a_
+                        ->missing({range.offset, std::min<std::uint64_t>(
+                                                     range.len, a_.blob->size - range.offset)})
+                        .empty());
+      }
+    });
+  }
+  for (std::thread& reader : readers)
+    reader.join();
+  EXPECT_EQ(target_a_->bytes(), a_.data);
+  EXPECT_EQ(target_a_->overwritten_blocks(), 0U);
+}
+
+}  // namespace
+}  // namespace ondemand::serve
