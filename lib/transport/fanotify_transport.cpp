@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/fanotify_transport.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "cache/extents.h"
+#include "serve/fetch_plan.h"
+#include "transport/fanotify_abi.h"
+#include "util/text.h"
+
+namespace ondemand::transport {
+
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+namespace {
+// How long a reader sleeps at most before it looks whether it is to stop.  Unit: milliseconds.
+constexpr int kWaitMs = 100;
+}  // namespace
+
+util::ByteRange wanted_range(const Event& event, std::uint64_t file_size) {
+  if (!event.has_range) return {0, file_size};
+  util::ByteRange range = event.range;
+  if (range.len == 0) range.len = 1;
+  return serve::clamp_range(range, file_size);
+}
+
+FanotifyTransport::FanotifyTransport(const FanotifyGroup& group, Journal& journal,
+                                     serve::Engine& engine, util::Log& log)
+    : group_(group), journal_(journal), engine_(engine), log_(log) {}
+
+FanotifyTransport::~FanotifyTransport() {
+  stop(std::chrono::milliseconds(0));
+}
+
+void FanotifyTransport::watch(const BackingFile& file) {
+  const WatchedFileRef entry = registry_.add(file);
+  // In this order: an event for the file can only come once it is registered.
+  if (entry->target->is_complete()) return;
+  group_.mark(entry->target->query_fd(), entry->target->name());
+  entry->is_marked = true;
+}
+
+void FanotifyTransport::start() {
+  for (const Journal::Pending& pending : journal_.recover()) {
+    counters_.replayed.fetch_add(1);
+    handle(pending);
+  }
+  for (std::size_t i = 0; i < kReaders; ++i)
+    readers_.emplace_back([this, i] { read_events(i); });
+}
+
+// The engine stops first: while its last fetches finish, readers of what is present are served
+// and the rest is refused.
+void FanotifyTransport::stop(std::chrono::milliseconds grace) {
+  engine_.stop(grace);
+  stopping_ = true;
+  for (std::thread& reader : readers_)
+    reader.join();
+  readers_.clear();
+}
+
+void FanotifyTransport::read_events(std::size_t reader) {
+  while (!stopping_) {
+    try {
+      if (!group_.wait(kWaitMs)) continue;
+      if (!journal_.reserve()) {
+        // As many readers wait as we can hold; they are answered within their deadline.
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        continue;
+      }
+      std::size_t len = 0;
+      try {
+        len = group_.read(journal_.buffer(reader));
+      } catch (...) {
+        journal_.unreserve();
+        throw;
+      }
+      DecodedEvents decoded;
+      const std::vector<Journal::Pending> events = journal_.accept(reader, len, &decoded);
+      if (decoded.malformed > 0 || decoded.overflows > 0) {
+        counters_.malformed.fetch_add(decoded.malformed);
+        log_.warning("unreadable kernel event",
+                     {{"malformed", decoded.malformed}, {"overflows", decoded.overflows}});
+      }
+      for (const Journal::Pending& pending : events)
+        handle(pending);
+    } catch (const std::exception& error) {
+      // The kernel has refused the reader itself (no descriptor left, for instance).
+      log_.error("kernel events not readable", {{"reason", error.what()}});
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+}
+
+void FanotifyTransport::handle(const Journal::Pending& pending) noexcept {
+  counters_.requests.fetch_add(1);
+  WatchedFileRef file;
+  util::ByteRange range;
+  try {
+    file = registry_.find(key_of(pending.event.fd, "event"));
+    const std::uint64_t size =
+        file ? file->target->size() : util::file_size(pending.event.fd, "event");
+    range = wanted_range(pending.event, size);
+    if (file) {
+      serve_range(pending, file, range);
+    } else if (range.empty() || cache::missing_ranges(pending.event.fd, range, "event").empty()) {
+      counters_.present.fetch_add(1);
+      answer(pending, abi::kAllow);
+    } else {
+      refuse(pending, file, range, "no prepared image has this file");
+    }
+  } catch (const std::exception& error) {
+    refuse(pending, file, range, error.what());
+  }
+}
+
+// Answers, or hands over to the engine, which answers later.  Throws only before either.
+void FanotifyTransport::serve_range(const Journal::Pending& pending, const WatchedFileRef& file,
+                                    util::ByteRange range) {
+  file->requests.fetch_add(1);
+  if (range.empty() || file->target->missing(range).empty()) {
+    counters_.present.fetch_add(1);
+    answer(pending, abi::kAllow);
+    return;
+  }
+  const serve::BlobRef blob = file->blob();
+  if (!blob) throw Error(ErrorCode::kUnsupported, "the blob has no usable chunk index");
+  if (pending.replays > kMaxReplays)
+    throw Error(ErrorCode::kInternal, concat(pending.replays, " processes died over it"));
+  file->target->offer_event_fd(pending.event.fd);
+  engine_.submit(
+      blob, file->target, range, serve::Priority::kDemand,
+      [this, pending, file](const std::optional<Error>& error) { finish(pending, file, error); });
+}
+
+void FanotifyTransport::finish(const Journal::Pending& pending, const WatchedFileRef& file,
+                               const std::optional<Error>& error) noexcept {
+  if (error) {
+    refuse(pending, file, wanted_range(pending.event, file->target->size()), error->message());
+    return;
+  }
+  counters_.served.fetch_add(1);
+  answer(pending, abi::kAllow);
+  end_watch_if_complete(file);
+}
+
+void FanotifyTransport::refuse(const Journal::Pending& pending, const WatchedFileRef& file,
+                               util::ByteRange range, std::string_view reason) noexcept {
+  counters_.refused.fetch_add(1);
+  if (file) file->errors.fetch_add(1);
+  // First the reader, then the log, which may be slow.
+  const int pid = pending.event.pid;
+  answer(pending, abi::deny_errno(EIO));
+  try {
+    log_.error("read refused with EIO", {{"file", file ? file->target->name() : "?"},
+                                         {"offset", range.offset},
+                                         {"bytes", range.len},
+                                         {"pid", pid},
+                                         {"reason", reason}});
+  } catch (const std::exception&) {
+    // Out of memory for a log line: the reader has its answer.
+  }
+}
+
+void FanotifyTransport::answer(const Journal::Pending& pending, std::uint32_t response) noexcept {
+  try {
+    group_.respond(pending.event.fd, response);
+  } catch (const std::exception& error) {
+    // A kernel that does not take the errno still takes the plain refusal.
+    try {
+      if (response != abi::kAllow) group_.respond(pending.event.fd, abi::kDeny);
+      log_.error("kernel refused an answer", {{"reason", error.what()}});
+    } catch (const std::exception&) {
+    }
+  }
+  journal_.done(pending.slot);
+  ::close(pending.event.fd);
+}
+
+void FanotifyTransport::end_watch_if_complete(const WatchedFileRef& file) {
+  try {
+    if (!file->is_marked || !file->target->is_complete() || !file->is_marked.exchange(false))
+      return;
+    group_.unmark(file->target->query_fd());
+    log_.info("blob complete", {{"blob", file->digest.hex()}, {"bytes", file->target->size()}});
+  } catch (const std::exception& error) {
+    log_.warning("watch of a complete blob not ended", {{"reason", error.what()}});
+  }
+}
+
+TransportCounters FanotifyTransport::counters() const {
+  return {counters_.requests, counters_.present,  counters_.served,
+          counters_.refused,  counters_.replayed, counters_.malformed};
+}
+
+std::vector<WatchedFileInfo> FanotifyTransport::files() const {
+  std::vector<WatchedFileInfo> infos;
+  for (const WatchedFileRef& file : registry_.all()) {
+    infos.push_back({file->digest, file->target->size(), file->target->is_complete(),
+                     file->requests, file->errors});
+  }
+  std::sort(infos.begin(), infos.end(),
+            [](const WatchedFileInfo& a, const WatchedFileInfo& b) { return a.digest < b.digest; });
+  return infos;
+}
+
+}  // namespace ondemand::transport

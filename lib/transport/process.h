@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Processes that share one table of descriptors but no memory: what one opens, the others have
+// under the same number, and it stays when one dies.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <vector>
+
+#include "util/fd.h"
+
+namespace ondemand::transport {
+
+// Like fork(2), with the descriptor table shared.  0 in the child.  The kernel writes the child's
+// number to `pid_out` (in shared memory) before the child runs, so that it is known even if the
+// parent is killed meanwhile.  The caller has one thread.  Throws kIo.
+pid_t clone_sharing_files(std::atomic<int>& pid_out);
+
+// Readable when the process has ended.  Not open when there is no such process.
+util::Fd open_pidfd(pid_t pid);
+
+// Numbers of all descriptors of this process, ascending.  Throws kIo.
+std::vector<int> open_descriptors();
+
+// Closes every descriptor that is not in `keep`.
+void close_all_except(std::vector<int> keep);
+
+// Blocks the signals that end or stop a daemon (TERM, INT, HUP, QUIT, USR1) and those that a
+// daemon has no use for (IO, PIPE); children inherit that.  Returns a descriptor that reads the
+// first four, for whichever process reads it.  Throws kIo.
+util::Fd block_signals();
+// The next signal of those, 0 when there is none.
+int take_signal(int signal_fd);
+
+}  // namespace ondemand::transport

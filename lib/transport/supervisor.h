@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeps the kernel group alive and served whichever process dies.
+//
+//   chief   the process that was started: tiny, waits; takes the signals
+//   worker  does all the work; may be killed at any instant
+//   deputy  waits for the death of the chief; becomes the guard when demandd ends with images in
+//   use
+//
+// All three share one descriptor table, so events that the worker has read stay open when it
+// dies; the chief starts the next worker, which answers them out of the journal.  The deputy does
+// the same for the chief.  Only when all are killed at once does the kernel let readers through.
+// Source: KERNEL.md section 4.6.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "transport/fanotify_group.h"
+#include "transport/guard.h"
+#include "transport/journal.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+namespace ondemand::transport {
+
+struct SupervisorHooks {
+  // In the worker: serves until `stop_fd` is readable, then drains.  Calls `ready` once when all
+  // is watched.  Returns the exit status; what it throws becomes 1.
+  std::function<int(int stop_fd, const std::function<void()>& ready)> run_worker;
+  // In the chief.
+  std::function<void()> on_ready;
+  std::function<void()> on_stopping;
+  // This process is the chief now instead of one that was killed.
+  std::function<void()> on_take_over;
+  // Just before the chief ends and leaves a guard: lets a new demandd start.
+  std::function<void(pid_t guard)> on_guarded;
+};
+
+class Supervisor {
+ public:
+  // Borrows all.  Must be made before any thread.
+  Supervisor(std::filesystem::path root, const FanotifyGroup& group, Journal& journal,
+             SupervisorHooks hooks, util::Log& log);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // Returns the exit status of demandd when a signal asked for the end, or when the first worker
+  // could not begin.
+  int run();
+
+ private:
+  struct Shared;
+  using Clock = std::chrono::steady_clock;
+
+  void start_worker();
+  void start_deputy();
+  [[noreturn]] void be_worker();
+  [[noreturn]] void be_deputy();
+  [[noreturn]] void be_guard();
+  int be_chief();
+  bool step_chief();
+  void take_over();
+  void worker_died();
+  void note_death(bool was_ready, bool was_killed);
+  void ask_to_stop();
+  int end();
+  bool leave_guard();
+  void end_deputy();
+  void close_leaked();
+
+  const std::filesystem::path root_;
+  const FanotifyGroup& group_;
+  Journal& journal_;
+  const SupervisorHooks hooks_;
+  util::Log& log_;
+  Guard guard_;  // in the chief, while no worker runs
+
+  Shared* shared_;
+  std::vector<int> base_fds_;
+  util::Fd signals_, stop_event_, note_event_, guard_event_;
+  util::Fd own_pidfd_, worker_pidfd_, deputy_pidfd_;
+  bool is_ready_told_ = false;
+  bool is_worker_alive_ = false;
+  int failures_ = 0;  // deaths in a row of workers that got nothing done
+  std::uint64_t answered_at_start_ = 0;
+  Clock::time_point started_at_{};
+  Clock::time_point restart_at_{};
+  Clock::time_point kill_at_{};
+};
+
+}  // namespace ondemand::transport

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which backing file is which blob.  Keyed by device and inode, since an event comes with an open
+// file and paths can be renamed or unlinked under a mount (KERNEL.md section 4.3).
+//
+// Thread: every member may be called from many threads at once.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <compare>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "transport/file_target.h"
+#include "transport/transport.h"
+
+namespace ondemand::transport {
+
+struct FileKey {
+  dev_t device = 0;
+  ino_t inode = 0;
+  auto operator<=>(const FileKey&) const = default;
+};
+
+// Throws kIo.
+FileKey key_of(int fd, std::string_view name);
+
+struct WatchedFile {
+  hash::Digest digest;
+  std::shared_ptr<FileTarget> target;
+  std::atomic<bool> is_marked = false;
+  std::atomic<std::uint64_t> requests = 0;
+  std::atomic<std::uint64_t> errors = 0;
+
+  serve::BlobRef blob() const {
+    const std::lock_guard lock(mutex);
+    return blob_ref;
+  }
+  mutable std::mutex mutex;
+  serve::BlobRef blob_ref;  // guarded; null: not known how to fetch it
+};
+using WatchedFileRef = std::shared_ptr<WatchedFile>;
+
+class WatchRegistry {
+ public:
+  // The entry of that file: a new one, or the one that is there, now with the blob if it had none.
+  // Throws kNotFound, kIo, and kCorrupt when the file is not a regular one of the blob's size.
+  WatchedFileRef add(const BackingFile& file);
+  // Null when the file is none of ours.
+  WatchedFileRef find(FileKey key) const;
+  std::vector<WatchedFileRef> all() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<FileKey, WatchedFileRef> files_;
+};
+
+}  // namespace ondemand::transport

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/process.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace ondemand::transport {
+namespace {
+
+TEST(Process, WhatAChildOpensStaysAfterItsDeathUnderTheSameNumber) {
+  void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  auto* shared = new (memory) std::atomic<int>[2] {};
+  const pid_t child = clone_sharing_files(shared[0]);
+  if (child == 0) {
+    shared[1] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::_exit(0);
+  }
+  EXPECT_EQ(shared[0], child);
+  const util::Fd pidfd = open_pidfd(child);
+  pollfd poll{pidfd.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&poll, 1, 10000), 1);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const util::Fd left(shared[1]);
+  EXPECT_GE(::fcntl(left.get(), F_GETFD), 0);
+  ::munmap(memory, 4096);
+}
+
+TEST(Process, HasNoDescriptorForAProcessThatIsNot) {
+  EXPECT_FALSE(open_pidfd(0));
+  EXPECT_FALSE(open_pidfd(-1));
+}
+
+TEST(Process, ClosesAllButWhatIsToBeKept) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int kept = ::open("/dev/null", O_RDONLY);
+    const int lost = ::open("/dev/null", O_RDONLY);
+    close_all_except({0, 1, 2, kept});
+    const bool is_right = ::fcntl(kept, F_GETFD) >= 0 && ::fcntl(lost, F_GETFD) < 0 &&
+                          open_descriptors() == std::vector<int>{0, 1, 2, kept};
+    ::_exit(is_right ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace ondemand::transport
