@@ -30,11 +30,25 @@ std::filesystem::path socket_path(const std::filesystem::path& cache_root);
 // Client: one request, one reply.  nullopt: no daemon listens there.  Throws kTimeout, kIo,
 // kCorrupt, and kUnavailable with the daemon's own words when it answers ok=false.
 // Returns the reply line (a JSON object).
-std::optional<std::string> call(const std::filesystem::path& cache_root, std::string_view request_json,
-                                std::chrono::milliseconds timeout);
+std::optional<std::string> call(const std::filesystem::path& cache_root,
+                                std::string_view request_json, std::chrono::milliseconds timeout);
 // call() with {"op":"register"}; false: no daemon.
 bool register_image(const std::filesystem::path& cache_root, const hash::Digest& manifest,
                     std::chrono::milliseconds timeout);
+
+// What a request asks for.  `image` is empty where the operation names none.
+struct Request {
+  std::string op;
+  std::string image;
+};
+// Throws kCorrupt for anything but a JSON object with a text "op".
+Request parse_request(std::string_view request_json);
+// {"op":...} or {"op":...,"image":...}
+std::string to_json(const Request& request);
+// {"ok":true} with the members of the JSON object `result` (empty: none) beside it.
+std::string ok_reply(std::string_view result = {});
+// {"ok":false,"error":message}; bytes that are not UTF-8 are replaced.
+std::string error_reply(std::string_view message);
 
 // Server: answers on threads of its own until destroyed.  The handler gets a request line and
 // returns the reply line; what it throws becomes an ok=false reply.  A malformed or overlong
@@ -42,8 +56,14 @@ bool register_image(const std::filesystem::path& cache_root, const hash::Digest&
 class Server {
  public:
   using Handler = std::function<std::string(std::string_view request_json)>;
+  struct Limits {
+    std::size_t connections = 32;                    // more wait in the kernel's queue
+    std::chrono::milliseconds line_timeout{10'000};  // for a whole request, and for a reply
+  };
   // Replaces a stale socket of a dead daemon; throws kIo when the address cannot be had.
   Server(const std::filesystem::path& cache_root, Handler handler);
+  Server(const std::filesystem::path& cache_root, Handler handler, Limits limits);
+  // Lets handlers that run come to their end; removes the socket.
   ~Server();
 
  private:

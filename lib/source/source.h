@@ -24,7 +24,7 @@ namespace ondemand::source {
 using Deadline = std::chrono::steady_clock::time_point;
 
 struct ManifestBytes {
-  std::string json;        // exactly as stored: its SHA-256 is `digest` (already checked)
+  std::string json;  // exactly as stored: its SHA-256 is `digest` (already checked)
   hash::Digest digest;
 };
 
@@ -39,7 +39,8 @@ class Source {
   // leads to an image index, the one entry for linux whose os.features has "erofs" (else the only
   // entry) is followed.  nullopt: this source does not have it.
   // Throws kUnavailable, kTimeout, kIo, kCorrupt, kDigestMismatch, kTooLarge.
-  virtual std::optional<ManifestBytes> find_manifest(std::string_view reference, Deadline deadline) = 0;
+  virtual std::optional<ManifestBytes> find_manifest(std::string_view reference,
+                                                     Deadline deadline) = 0;
 
   // Fills `out` with the stored bytes [offset, offset + out.size()) of a blob.
   // false: this source does not have the blob.  Throws as above; a short body, a wrong range, a
