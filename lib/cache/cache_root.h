@@ -40,15 +40,26 @@ struct PreparedBlob {
   std::filesystem::path chunk_index;   // standalone index payload; empty when prepare filled the
                                        // blob completely because it has no usable index
   std::uint64_t stored_size = 0;       // bytes of the blob on the server
+  // What blob::ChunkIndex::decode() needs as stored_end: stored_size, or where an embedded index
+  // begins.
+  std::uint64_t stored_end = 0;
+  // Of the payload, as the manifest states it; present whenever chunk_index is.
+  std::optional<hash::Digest> chunk_index_digest;
 };
 
 struct PreparedImage {
   hash::Digest manifest;
-  std::vector<std::string> names;   // refs that lead to it, sorted
-  std::filesystem::path bootstrap;  // complete
-  hash::Digest bootstrap_digest;    // of the uncompressed bootstrap; its cookie
-  std::uint64_t bootstrap_size = 0;
-  std::vector<PreparedBlob> blobs;  // device-table order
+  std::vector<std::string> names;    // refs that lead to it, sorted
+  std::filesystem::path bootstrap;   // complete
+  hash::Digest bootstrap_digest;     // of the uncompressed bootstrap; its cookie
+  std::uint64_t bootstrap_size = 0;  // of the backing file: padded to 4096
+  std::vector<PreparedBlob> blobs;   // device-table order
+};
+
+// One recorded name.
+struct ImageName {
+  std::string name;
+  hash::Digest manifest;
 };
 
 class CacheRoot {
@@ -61,18 +72,24 @@ class CacheRoot {
   std::string volume_key() const { return "erofs," + domain_; }
   void create() const;
 
+  std::filesystem::path cache_directory() const;  // <root>/cache: holds the volumes
   std::filesystem::path backing_file(const hash::Digest& cookie) const;
   std::filesystem::path images_directory() const;  // watched by demandd for new images
   std::filesystem::path manifest_file(const hash::Digest& manifest) const;
   std::filesystem::path chunk_index_file(const hash::Digest& blob) const;
+  std::filesystem::path name_file(std::string_view name) const;  // kTooLarge for an endless name
   std::filesystem::path temporary_directory() const;
 
   // A name or "sha256:..." of a prepared image -> its manifest digest; nullopt when not prepared.
   std::optional<hash::Digest> resolve(std::string_view reference) const;
   // Manifest digests of all prepared images, sorted.
   std::vector<hash::Digest> list_images() const;
+  // Recorded names, sorted.  Throws kCorrupt, kIo.
+  std::vector<ImageName> list_names() const;
   // Reads and interprets the recorded manifest.  Throws kNotFound, kCorrupt, kDigestMismatch.
   PreparedImage open_image(const hash::Digest& manifest) const;
+  // The recorded manifest alone: verified text.
+  std::string read_manifest(const hash::Digest& manifest) const;
 
  private:
   std::filesystem::path root_;

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mounts a bootstrap and its data blobs as one EROFS file system, file-backed: through fsopen(2)
+// and fsconfig(2), never through a loop device (which raises no pre-content event and returns
+// wrong bytes for a file that is not complete) and never through mount(2) (whose options end after
+// one page, about 114 devices).  Source: EROFS-FORMAT.md sections 2.11 and 2.13.
+// Thread: any.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <vector>
+
+namespace ondemand::mount {
+
+// Longest value that fsconfig(2) takes.  Unit: bytes.  Source: Linux fs/fsopen.c.
+inline constexpr std::size_t kMaxParameterBytes = 255;
+
+struct MountRequest {
+  std::filesystem::path bootstrap;
+  // Data blobs (kernel view), in the order of the device table and exactly as many as it has:
+  // given none, the kernel takes a bootstrap with devices for a flattened image and every read of
+  // data fails.
+  std::vector<std::filesystem::path> devices;
+  std::filesystem::path mountpoint;  // an existing directory
+  bool nodev = false;
+  bool nosuid = false;
+  bool noexec = false;
+};
+
+// Always read-only.  Throws kNotFound (a file or the mount point is missing), kUnsupported (no
+// EROFS in this kernel, no file-backed mounts, a file system that cannot carry them), kUsage (the
+// mount point is no directory), kTooLarge (a bootstrap path above kMaxParameterBytes), kIo with
+// the errno, the kernel's own messages in the text.
+void mount_erofs(const MountRequest& request);
+
+// Throws kUsage when nothing is mounted there, kIo (EBUSY, EPERM).  `lazy`: detach now, free when
+// the last user is gone.
+void unmount(const std::filesystem::path& mountpoint, bool lazy = false);
+
+}  // namespace ondemand::mount
