@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+
+#include "blobctl/cmd_inspect.h"
+#include "blobctl/cmd_mount.h"
+#include "blobctl/cmd_prepare.h"
+#include "blobctl/cmd_serve.h"
+#include "blobctl/cmd_status.h"
+#include "blobctl/cmd_umount.h"
+#include "blobctl/command.h"
+
+namespace ondemand::blobctl {
+
+std::span<const Command> commands() {
+  static const std::array table{
+      kPrepareCommand, kMountCommand,   kUmountCommand,
+      kStatusCommand,  kInspectCommand, kServeCommand,
+  };
+  return table;
+}
+
+}  // namespace ondemand::blobctl
