@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "demandd/daemon.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "demandd/service_notify.h"
+#include "demandd/worker.h"
+#include "transport/fanotify_transport.h"
+#include "transport/guard_process.h"
+#include "transport/in_use.h"
+#include "transport/supervisor.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::demandd {
+
+using util::concat;
+
+namespace {
+
+// Each reader that waits holds a descriptor.  Returns how many may wait at once.
+std::size_t raise_descriptor_limit() {
+  constexpr rlim_t kWanted = 65536;
+  constexpr rlim_t kForUs = 512;  // connections, backing files, the rest
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 256;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kWanted));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t room = limit.rlim_cur > 4 * kForUs ? limit.rlim_cur / 2 : limit.rlim_cur / 4;
+  return static_cast<std::size_t>(std::clamp<rlim_t>(room, 64, 8192));
+}
+
+void write_pid(int fd, const std::string& name) {
+  if (::ftruncate(fd, 0) != 0) throw util::errno_error(name, "truncate", errno);
+  util::pwrite_full(fd, util::as_bytes(concat(::getpid(), "\n")), 0, name);
+}
+
+// Reads that nobody watched may have been given zeros.
+void warn_of_unwatched_use(const std::filesystem::path& root, util::Log& log) {
+  if (transport::guard_pid(root) != 0) return;
+  const auto used = transport::files_in_use(transport::incomplete_files(root));
+  if (used.empty()) return;
+  log.warning(
+      "files with missing data were in use while no demandd ran: what was read from them "
+      "may be zeros; unmount and mount those images again",
+      {{"files", used.size()}, {"first", used.front().native()}});
+}
+
+}  // namespace
+
+util::Fd lock_cache(const std::filesystem::path& root) {
+  const std::filesystem::path path = root / "demandd.lock";
+  const std::string name = util::printable(path.native());
+  util::Fd fd = util::open_file(path, O_RDWR | O_CREAT, 0600);
+  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    util::Buffer text(32);
+    text.resize(util::pread_some(fd.get(), text, 0, name));
+    const std::string_view all = util::as_text(text);
+    throw util::Error(util::ErrorCode::kUnavailable,
+                      concat(name, ": lock: another demandd serves this cache (process ",
+                             util::printable(all.substr(0, all.find('\n'))), ")"));
+  }
+  write_pid(fd.get(), name);
+  return fd;
+}
+
+int run_daemon(const Options& options) {
+  util::Log log(options.log_level, make_log_sink(options.log));
+  open_sources(options);  // says now what is wrong with them; the worker has its own
+  const cache::CacheRoot root(std::filesystem::absolute(options.cache_root));
+
+  // What the kernel must have.
+  const transport::FanotifyGroup group = transport::FanotifyGroup::open();
+  root.create();
+  if (options.check_only) {
+    transport::check_pre_content_support(group, root.path().native());
+    return 0;
+  }
+  const util::Fd lock = lock_cache(root.path());
+  transport::check_pre_content_support(group, root.path().native());
+
+  warn_of_unwatched_use(root.path(), log);
+  transport::Journal journal(transport::FanotifyTransport::kReaders, raise_descriptor_limit());
+
+  // From here on there are several processes; any one of them may die (supervisor.h).
+  transport::SupervisorHooks hooks;
+  hooks.run_worker = [&](int stop_fd, const std::function<void()>& ready) {
+    return run_worker({options, root, group, journal, log}, stop_fd, ready);
+  };
+  hooks.on_ready = [&] { notify_service("READY=1"); };
+  hooks.on_stopping = [&] {
+    notify_service("STOPPING=1");
+    log.info("ending: finishing what is under way");
+  };
+  hooks.on_take_over = [&] {
+    write_pid(lock.get(), "demandd.lock");
+    notify_service(concat("MAINPID=", ::getpid()));
+  };
+  hooks.on_guarded = [&](pid_t guard) {
+    log.info(
+        "ended; a guard refuses reads of missing data until those images are unmounted or "
+        "demandd starts again",
+        {{"guard_pid", guard}});
+    ::flock(lock.get(), LOCK_UN);  // the guard has the descriptor too
+  };
+  transport::Supervisor supervisor(root.path(), group, journal, std::move(hooks), log);
+  return supervisor.run();
+}
+
+}  // namespace ondemand::demandd

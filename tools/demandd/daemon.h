@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The life of demandd in its main process.
+#pragma once
+
+#include <filesystem>
+
+#include "demandd/options.h"
+#include "util/fd.h"
+
+namespace ondemand::demandd {
+
+// Runs until a signal ends it; returns the exit status.  Throws when it cannot begin.
+int run_daemon(const Options& options);
+
+// Holds <root>/demandd.lock with our number in it.  Throws kUnavailable when another demandd
+// serves this cache.
+util::Fd lock_cache(const std::filesystem::path& root);
+
+}  // namespace ondemand::demandd

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "demandd/run.h"
+
+#include "cli/tool_main.h"
+#include "demandd/daemon.h"
+#include "demandd/options.h"
+
+namespace ondemand::demandd {
+
+int run(const std::vector<std::string>& args, cli::Io& io) {
+  return cli::run_guarded("demandd", io, [&] {
+    int status = cli::kExitOk;
+    const std::optional<Options> options = parse_options(args, io, status);
+    return options ? run_daemon(*options) : status;
+  });
+}
+
+}  // namespace ondemand::demandd

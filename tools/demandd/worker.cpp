@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "demandd/worker.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "control/control.h"
+#include "demandd/image_registrar.h"
+#include "demandd/image_watch.h"
+#include "demandd/status_json.h"
+#include "serve/engine.h"
+#include "transport/fanotify_transport.h"
+#include "transport/guard_process.h"
+#include "util/error.h"
+
+namespace ondemand::demandd {
+
+namespace {
+
+using util::Error;
+using util::ErrorCode;
+
+// How long fetches under way may go on after the end was asked for.
+constexpr std::chrono::seconds kDrainTime{10};
+
+struct Worker {
+  Worker(const WorkerWorld& w, const serve::EngineOptions& engine_options)
+      : world(w),
+        engine(open_sources(w.options), engine_options, w.log),
+        transport(w.group, w.journal, engine, w.log),
+        registrar(w.root, transport, w.log) {}
+
+  Status status() const {
+    return {std::string(transport.name()),
+            static_cast<int>(::getpid()),
+            registrar.images(),
+            transport.counters(),
+            transport.files(),
+            engine.stats()};
+  }
+
+  const WorkerWorld& world;
+  serve::Engine engine;
+  transport::FanotifyTransport transport;
+  ImageRegistrar registrar;
+};
+
+// One request of the control socket; what this throws becomes an ok=false reply.
+std::string answer_control(Worker& worker, std::string_view request) {
+  const auto json = nlohmann::json::parse(request, nullptr, false);
+  if (!json.is_object() || !json.contains("op") || !json["op"].is_string())
+    throw Error(ErrorCode::kCorrupt, "request: parse: not an object with an \"op\"");
+  const std::string op = json["op"];
+  if (op == "ping") return R"({"ok":true})";
+  if (op == "status") return status_json(worker.status());
+  if (op == "register") {
+    const auto image = json.find("image");
+    const auto digest = image != json.end() && image->is_string()
+                            ? hash::Digest::parse(image->get_ref<const std::string&>())
+                            : std::nullopt;
+    if (!digest) throw Error(ErrorCode::kCorrupt, "request: parse: \"image\" is no digest");
+    worker.registrar.add(*digest);
+    return R"({"ok":true})";
+  }
+  throw Error(ErrorCode::kUnsupported, "request: unknown op " + util::printable(op));
+}
+
+void wait_for_end(Worker& worker, ImageWatch& images, int stop_fd) {
+  for (;;) {
+    pollfd polls[2] = {{stop_fd, POLLIN, 0}, {images.fd(), POLLIN, 0}};
+    if (::poll(polls, 2, -1) < 0) continue;
+    if ((polls[0].revents & POLLIN) != 0) return;
+    if ((polls[1].revents & POLLIN) == 0) continue;
+    images.drain();
+    try {
+      worker.registrar.add_all();
+    } catch (const Error& error) {
+      worker.world.log.error("prepared images not readable", {{"reason", error.message()}});
+    }
+  }
+}
+
+}  // namespace
+
+int run_worker(const WorkerWorld& world, int stop_fd, const std::function<void()>& ready) {
+  serve::EngineOptions engine_options;
+  engine_options.request_timeout = world.options.request_timeout;
+  // Never destroyed: that would wait for threads that wait for a slow origin.
+  Worker& worker = *std::make_unique<Worker>(world, engine_options).release();
+
+  // Before the first look, so that no image falls between the look and the watch.
+  ImageWatch images(world.root.images_directory());
+  worker.registrar.add_all();
+  if (transport::guard_pid(world.root.path()) != 0) worker.registrar.add_strays();
+  worker.transport.start();
+  // Everything is watched and answered by us: whoever watched before may go.
+  transport::release_guard(world.root.path(), world.log);
+  auto control = std::make_unique<control::Server>(
+      world.root.path(), [&](std::string_view request) { return answer_control(worker, request); });
+  world.log.info("ready", {{"cache", world.root.path().native()},
+                           {"transport", worker.transport.name()},
+                           {"images", worker.registrar.images()},
+                           {"pid", ::getpid()}});
+  ready();
+
+  wait_for_end(worker, images, stop_fd);
+  control.reset();
+  worker.transport.stop(kDrainTime);
+  log_status(worker.status(), world.log);
+  return 0;
+}
+
+}  // namespace ondemand::demandd
