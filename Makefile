@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front to CMake and scripts/.
+#   make            build into build/, programs in build/bin/
+#   make demo       install what is missing, build, run the main job on a real image
+#   make check      install what is missing, build, run every test
+#   make bench      measure beside other tools
+#   make kernel     build a kernel with our series, KERNEL=6.1|6.12 CONFIG=normal|debug
+#   make fuzz       run the fuzzers, SECONDS_EACH=60
+#   make install    DESTDIR= PREFIX=/usr/local
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+SECONDS_EACH ?= 60
+
+.PHONY: all demo check bench kernel kernel-modules fuzz format check-format install clean
+
+all:
+	@scripts/install-deps build
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DONDEMAND_BUILD_TESTS=OFF >/dev/null
+	@cmake --build $(BUILD)
+
+demo:
+	@scripts/install-deps build demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo $(BUILD)/bin
+
+check:
+	@scripts/install-deps build test demo
+	@scripts/check
+
+bench: all
+	@scripts/install-deps bench
+	@scripts/bench $(BUILD)/bin
+
+# KERNEL=6.1|6.12, CONFIG=normal|debug; prints the path of the bzImage.
+kernel:
+	@scripts/kernel/build
+
+kernel-modules:
+	@scripts/kernel/build-modules
+
+fuzz:
+	@scripts/install-deps build test
+	@scripts/fuzz $(SECONDS_EACH)
+
+format:
+	@git ls-files 'lib/*.h' 'lib/*.cpp' 'tools/*.h' 'tools/*.cpp' 'tests/*.h' 'tests/*.cpp' | xargs clang-format -i
+
+check-format:
+	@git ls-files 'lib/*.h' 'lib/*.cpp' 'tools/*.h' 'tools/*.cpp' 'tests/*.h' 'tests/*.cpp' | xargs clang-format --dry-run --Werror
+
+install: all
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+
+clean:
+	rm -rf -- $(BUILD) build-asan build-tsan build-fuzz build-coverage build-release
