@@ -2,15 +2,26 @@
 find_package(GTest 1.12 REQUIRED CONFIG)
 include(GoogleTest)
 
-# ondemand_add_unit_test(<name> SOURCES cpp... DEPS modules... [PRIVATE libs...] [LABELS ...])
+# What the thread sanitizer is for: the tests of everything that has threads, and the tools.
+add_custom_target(threaded_tests)
+# The fuzz targets alone.
+add_custom_target(fuzzers)
+
+# ondemand_add_unit_test(<name> SOURCES cpp... DEPS modules... [PRIVATE libs...] [LABELS ...] [THREADED])
 function(ondemand_add_unit_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "THREADED" "" "SOURCES;DEPS;PRIVATE;LABELS" ${ARGN})
+  if(ARG_THREADED)
+    list(APPEND ARG_LABELS threaded)
+  endif()
   add_executable(${name}_tests ${ARG_SOURCES})
+  if(ARG_THREADED)
+    add_dependencies(threaded_tests ${name}_tests)
+  endif()
   target_include_directories(${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${name}_tests PRIVATE ondemand_settings ondemand_warnings
                         ${ARG_PRIVATE} GTest::gmock_main)
   foreach(dep IN LISTS ARG_DEPS)
-    target_link_libraries(${name}_tests PRIVATE ondemand_${dep})
+    target_link_libraries(${name}_tests PRIVATE ondemand::${dep})
   endforeach()
   gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}/"
                        PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)

@@ -58,7 +58,10 @@ class FrameCodec {
 };
 
 BlobWriter::BlobWriter(util::ByteSink& out, const BlobOptions& options, util::ThreadPool& pool)
-    : out_(out), options_(options), pool_(pool), codec_(std::make_unique<FrameCodec>(options.zstd_level)) {
+    : out_(out),
+      options_(options),
+      pool_(pool),
+      codec_(std::make_unique<FrameCodec>(options.zstd_level)) {
   ASSERT(options.frame_size >= kBlockSize && options.frame_size % kBlockSize == 0);
   ASSERT(options.frame_size <= ChunkIndex::kMaxFrameBytes);
   index_.set_form(options.form);
@@ -67,19 +70,22 @@ BlobWriter::BlobWriter(util::ByteSink& out, const BlobOptions& options, util::Th
 
 BlobWriter::~BlobWriter() {
   // Tasks on the pool use codec_: none may outlive this object, also when an exception unwinds it.
-  for (auto& future : in_flight_) future.wait();
+  for (auto& future : in_flight_)
+    future.wait();
 }
 
 util::BlockAddr BlobWriter::append(util::Bytes chunk) {
   ASSERT(!chunk.empty());
   const util::BlockAddr start{nblocks_};
-  const std::uint64_t padded = util::round_up(std::uint64_t{chunk.size()}, std::uint64_t{kBlockSize});
+  const std::uint64_t padded =
+      util::round_up(std::uint64_t{chunk.size()}, std::uint64_t{kBlockSize});
   nblocks_ = util::narrow<std::uint32_t>(std::uint64_t{nblocks_} + padded / kBlockSize);
   if (!frame_.empty() && frame_.size() + padded > options_.frame_size) cut_frame();
   std::uint64_t padding = padded - chunk.size();
   while (!chunk.empty()) {
     // A chunk above the frame size is split; any other goes in whole.
-    const std::size_t len = std::min<std::size_t>(chunk.size(), options_.frame_size - frame_.size());
+    const std::size_t len =
+        std::min<std::size_t>(chunk.size(), options_.frame_size - frame_.size());
     frame_.insert(frame_.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(len));
     chunk = chunk.subspan(len);
     if (chunk.empty()) frame_.resize(frame_.size() + std::exchange(padding, 0));
@@ -124,7 +130,8 @@ void BlobWriter::consume_one() {
 
 BlobResult BlobWriter::finish() {
   if (!frame_.empty()) cut_frame();
-  while (!in_flight_.empty()) consume_one();
+  while (!in_flight_.empty())
+    consume_one();
   BlobResult result;
   result.digest = stored_sha_.finish();
   result.uncompressed_digest =

@@ -27,14 +27,18 @@ void check_header(const ChunkIndexHeader& header, std::string_view name) {
   if (header.version != format::kChunkIndexVersion)
     fail(ErrorCode::kUnsupported, name, concat("version ", unsigned{header.version}));
   if (header.compression_type > format::kChunkIndexCompressionZstd)
-    fail(ErrorCode::kUnsupported, name, concat("compression type ", unsigned{header.compression_type}));
-  if (header.flags != 0) fail(ErrorCode::kUnsupported, name, concat("flags 0x", util::to_hex(header.flags)));
+    fail(ErrorCode::kUnsupported, name,
+         concat("compression type ", unsigned{header.compression_type}));
+  if (header.flags != 0)
+    fail(ErrorCode::kUnsupported, name, concat("flags 0x", util::to_hex(header.flags)));
   const bool known_hash =
       (header.hash_algo == format::kChunkIndexHashNone && header.hash_size == 0) ||
-      (header.hash_algo == format::kChunkIndexHashSha2 && (header.hash_size == 32 || header.hash_size == 64));
+      (header.hash_algo == format::kChunkIndexHashSha2 &&
+       (header.hash_size == 32 || header.hash_size == 64));
   if (!known_hash) {
-    fail(ErrorCode::kCorrupt, name, concat("hash algorithm ", unsigned{header.hash_algo}, " with size ",
-                                           unsigned{header.hash_size}));
+    fail(ErrorCode::kCorrupt, name,
+         concat("hash algorithm ", unsigned{header.hash_algo}, " with size ",
+                unsigned{header.hash_size}));
   }
   if (std::any_of(header.reserved.begin(), header.reserved.end(), [](auto b) { return b != 0; }))
     fail(ErrorCode::kCorrupt, name, "reserved bytes are not zero");
@@ -44,26 +48,30 @@ void check_header(const ChunkIndexHeader& header, std::string_view name) {
 std::uint64_t length_of(std::uint64_t start, std::uint64_t end, std::size_t i, const char* field,
                         std::string_view name) {
   if (end <= start) {
-    fail(ErrorCode::kCorrupt, name, concat("entry ", i, ": ", field, " 0x", util::to_hex(start),
-                                           " is not below its end 0x", util::to_hex(end)));
+    fail(ErrorCode::kCorrupt, name,
+         concat("entry ", i, ": ", field, " 0x", util::to_hex(start), " is not below its end 0x",
+                util::to_hex(end)));
   }
   return end - start;
 }
 
 }  // namespace
 
-ChunkIndex ChunkIndex::decode(util::Bytes payload, std::string_view name, std::uint64_t stored_end) {
+ChunkIndex ChunkIndex::decode(util::Bytes payload, std::string_view name,
+                              std::uint64_t stored_end) {
   util::ByteReader reader(payload, name);
   const auto header = reader.read<ChunkIndexHeader>("chunk index header");
   check_header(header, name);
   const std::uint64_t count = header.num_chunks;
   const std::uint64_t entry_size = 16 + std::uint64_t{header.hash_size};
   if (reader.remaining() != count * entry_size) {
-    fail(ErrorCode::kCorrupt, name, concat("length is ", payload.size(), " bytes, ",
-                                           sizeof(ChunkIndexHeader) + count * entry_size, " expected for ",
-                                           count, " entries"));
+    fail(
+        ErrorCode::kCorrupt, name,
+        concat("length is ", payload.size(), " bytes, ",
+               sizeof(ChunkIndexHeader) + count * entry_size, " expected for ", count, " entries"));
   }
-  if (header.hash_size != hash::Digest::kSize) fail(ErrorCode::kUnsupported, name, "no SHA-256 checksums");
+  if (header.hash_size != hash::Digest::kSize)
+    fail(ErrorCode::kUnsupported, name, "no SHA-256 checksums");
   const std::uint64_t total = header.uncompressed_size;
   ChunkIndex index;
   index.form_ = static_cast<StoredForm>(header.compression_type);
@@ -73,7 +81,8 @@ ChunkIndex ChunkIndex::decode(util::Bytes payload, std::string_view name, std::u
   }
   std::vector<ChunkIndexEntry> raw(count);
   std::memcpy(raw.data(), reader.take(count * entry_size, "entries").data(), count * entry_size);
-  if (raw[0].uncompressed_offset != 0) fail(ErrorCode::kCorrupt, name, "entry 0 does not begin at 0");
+  if (raw[0].uncompressed_offset != 0)
+    fail(ErrorCode::kCorrupt, name, "entry 0 does not begin at 0");
   index.stored_start_ = raw[0].blob_offset;
   index.entries_.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -84,7 +93,8 @@ ChunkIndex ChunkIndex::decode(util::Bytes payload, std::string_view name, std::u
     const std::uint64_t view =
         length_of(raw[i].uncompressed_offset, view_end, i, "uncompressed offset", name);
     if (stored > kMaxFrameBytes || view > kMaxFrameBytes)
-      fail(ErrorCode::kTooLarge, name, concat("entry ", i, ": frame above ", kMaxFrameBytes, " bytes"));
+      fail(ErrorCode::kTooLarge, name,
+           concat("entry ", i, ": frame above ", kMaxFrameBytes, " bytes"));
     if (index.form_ == StoredForm::kRaw && stored != view)
       fail(ErrorCode::kCorrupt, name, concat("entry ", i, ": stored length of raw bytes differs"));
     index.entries_.push_back({end, view_end, hash::Digest::from_bytes(raw[i].checksum)});

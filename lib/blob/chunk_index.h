@@ -42,7 +42,8 @@ class ChunkIndex {
   util::Buffer encode() const;
 
   // Appends the next frame; both positions continue by themselves.  Range: lengths > 0.
-  void append(std::uint64_t stored_len, std::uint64_t uncompressed_len, const hash::Digest& checksum);
+  void append(std::uint64_t stored_len, std::uint64_t uncompressed_len,
+              const hash::Digest& checksum);
   void set_form(StoredForm form) { form_ = form; }
 
   StoredForm form() const { return form_; }

@@ -28,8 +28,9 @@ void Chunker::begin_file(std::uint64_t size) {
 void Chunker::add(std::uint64_t offset, util::Bytes bytes) {
   if (offset < position_ || offset > size_ || bytes.size() > size_ - offset) {
     throw Error(ErrorCode::kCorrupt,
-                util::concat("data: cut into chunks: bytes at 0x", util::to_hex(offset), " + ", bytes.size(),
-                             " do not fit behind 0x", util::to_hex(position_), " in ", size_, " bytes"));
+                util::concat("data: cut into chunks: bytes at 0x", util::to_hex(offset), " + ",
+                             bytes.size(), " do not fit behind 0x", util::to_hex(position_), " in ",
+                             size_, " bytes"));
   }
   position_ = offset + bytes.size();
   while (!bytes.empty()) {
@@ -57,8 +58,7 @@ void Chunker::end_file() {
 
 void Chunker::flush() {
   // A chunk that is not the file's last is whole: what the file did not give is zeros.
-  const auto len =
-      static_cast<std::size_t>(std::min<std::uint64_t>(chunk_size_, size_ - start_));
+  const auto len = static_cast<std::size_t>(std::min<std::uint64_t>(chunk_size_, size_ - start_));
   if (filled_ < len) std::memset(buffer_.data() + filled_, 0, len - filled_);
   filled_ = 0;
   emit_(start_, util::Bytes(buffer_).first(len));

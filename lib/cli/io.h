@@ -9,7 +9,7 @@ namespace ondemand::cli {
 
 // Standard output is the tool's result; everything else goes to standard error.
 struct Io {
-  int in_fd;            // standard input, for "-"
+  int in_fd;  // standard input, for "-"
   std::ostream& out;
   std::ostream& err;
   bool err_is_terminal;

@@ -14,7 +14,9 @@
 
 namespace ondemand::cli {
 
-std::string version_text(std::string_view tool) { return util::concat(tool, " ", kVersion); }
+std::string version_text(std::string_view tool) {
+  return util::concat(tool, " ", kVersion);
+}
 
 int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(2), told like any other
@@ -37,7 +39,8 @@ int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body)
   return kExitFailed;
 }
 
-int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std::string>& args, Io& io) {
+int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std::string>& args,
+                    Io& io) {
   try {
     app.parse(std::vector<std::string>(args.rbegin(), args.rend()));  // CLI11 takes them reversed
     return -1;
@@ -48,7 +51,8 @@ int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std:
   } catch (const CLI::CallForVersion& version) {
     io.out << version.what() << '\n';
   } catch (const CLI::ParseError& error) {
-    io.err << tool << ": usage: " << util::printable(error.what()) << " (see '" << tool << " --help')\n";
+    io.err << tool << ": usage: " << util::printable(error.what()) << " (see '" << tool
+           << " --help')\n";
     return kExitUsage;
   }
   io.out.flush();

@@ -29,7 +29,8 @@ int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body)
 
 // Parses `args` (without the program's name).  Returns -1 when the command is to run, else the
 // exit status: --help and --version print to io.out with 0, wrong usage one line to io.err with 2.
-int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std::string>& args, Io& io);
+int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std::string>& args,
+                    Io& io);
 
 // main() of every tool: builds the real Io and calls `run`.
 using Run = int (*)(const std::vector<std::string>& args, Io& io);

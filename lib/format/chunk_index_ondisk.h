@@ -32,7 +32,7 @@ struct ChunkIndexHeader {
   util::Le64 uncompressed_size;
   util::Le32 num_chunks;
   std::uint8_t hash_algo;
-  std::uint8_t hash_size;  // 0, 32 (SHA-256) or 64 (SHA-512)
+  std::uint8_t hash_size;                 // 0, 32 (SHA-256) or 64 (SHA-512)
   std::array<std::uint8_t, 10> reserved;  // zero
 };
 

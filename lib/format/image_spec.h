@@ -37,8 +37,10 @@ inline constexpr std::string_view kMediaOciManifest = "application/vnd.oci.image
 inline constexpr std::string_view kMediaOciIndex = "application/vnd.oci.image.index.v1+json";
 inline constexpr std::string_view kMediaOciConfig = "application/vnd.oci.image.config.v1+json";
 inline constexpr std::string_view kMediaOciLayerTar = "application/vnd.oci.image.layer.v1.tar";
-inline constexpr std::string_view kMediaOciLayerGzip = "application/vnd.oci.image.layer.v1.tar+gzip";
-inline constexpr std::string_view kMediaOciLayerZstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+inline constexpr std::string_view kMediaOciLayerGzip =
+    "application/vnd.oci.image.layer.v1.tar+gzip";
+inline constexpr std::string_view kMediaOciLayerZstd =
+    "application/vnd.oci.image.layer.v1.tar+zstd";
 // Deprecated "nondistributable" forms of the three exist too; they are read alike.
 inline constexpr std::string_view kAnnotationRefName = "org.opencontainers.image.ref.name";
 
@@ -47,8 +49,10 @@ inline constexpr std::string_view kMediaDockerManifest =
     "application/vnd.docker.distribution.manifest.v2+json";
 inline constexpr std::string_view kMediaDockerManifestList =
     "application/vnd.docker.distribution.manifest.list.v2+json";
-inline constexpr std::string_view kMediaDockerConfig = "application/vnd.docker.container.image.v1+json";
-inline constexpr std::string_view kMediaDockerLayerTar = "application/vnd.docker.image.rootfs.diff.tar";
+inline constexpr std::string_view kMediaDockerConfig =
+    "application/vnd.docker.container.image.v1+json";
+inline constexpr std::string_view kMediaDockerLayerTar =
+    "application/vnd.docker.image.rootfs.diff.tar";
 inline constexpr std::string_view kMediaDockerLayerGzip =
     "application/vnd.docker.image.rootfs.diff.tar.gzip";
 

@@ -12,9 +12,13 @@ namespace {
 constexpr std::string_view kPrefix = "sha256:";
 }
 
-std::string Digest::hex() const { return util::to_hex(util::Bytes(bytes)); }
+std::string Digest::hex() const {
+  return util::to_hex(util::Bytes(bytes));
+}
 
-std::string Digest::to_string() const { return std::string(kPrefix) + hex(); }
+std::string Digest::to_string() const {
+  return std::string(kPrefix) + hex();
+}
 
 std::optional<Digest> Digest::from_hex(std::string_view hex) {
   if (hex.size() != 2 * kSize) return std::nullopt;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A SHA-256 digest as a value, and its text forms.
-// Source: OCI image specification, descriptor.md, "Digests": "sha256:" and 64 lower-case hex digits.
+// Source: OCI image specification, descriptor.md, "Digests": "sha256:" and 64 lower-case hex
+// digits.
 #pragma once
 
 #include <array>

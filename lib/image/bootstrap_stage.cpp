@@ -17,7 +17,8 @@ namespace {
 // Each piece is a frame of its own; the stream stays an ordinary zstd stream.
 constexpr std::size_t kFrameBytes = 4 * std::size_t{util::kMiB};
 
-store::StagedBlob compress(store::Store& store, util::Bytes bytes, int level, BootstrapObject& object) {
+store::StagedBlob compress(store::Store& store, util::Bytes bytes, int level,
+                           BootstrapObject& object) {
   store::StagedBlob file = store.stage();
   codec::FrameCompressor compressor(level);
   hash::Sha256 sha;
@@ -40,7 +41,8 @@ store::StagedBlob compress(store::Store& store, util::Bytes bytes, int level, Bo
 StagedBootstrap stage_bootstrap(store::Store& store, const tree::Tree& tree,
                                 const erofs::BootstrapOptions& options, int zstd_level) {
   store::StagedBlob file = store.stage();
-  const erofs::BootstrapResult written = erofs::write_bootstrap(tree, options, file.fd(), file.name());
+  const erofs::BootstrapResult written =
+      erofs::write_bootstrap(tree, options, file.fd(), file.name());
   const util::MappedFile mapped(file.fd(), file.name());
   compare_with_tree(erofs::BootstrapReader(mapped.bytes(), file.name()), tree);
   BootstrapObject object;

@@ -34,7 +34,8 @@ DataPipeline::DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flig
       batch_(std::make_shared<Batch>()) {}
 
 DataPipeline::~DataPipeline() {
-  for (auto& future : in_flight_) future.wait();
+  for (auto& future : in_flight_)
+    future.wait();
 }
 
 void DataPipeline::begin_blob(blob::BlobWriter& writer, util::DeviceId device) {
@@ -49,7 +50,9 @@ void DataPipeline::begin_file(tree::InodeId inode, std::uint64_t size) {
   chunker_.begin_file(size);
 }
 
-void DataPipeline::add(std::uint64_t offset, util::Bytes bytes) { chunker_.add(offset, bytes); }
+void DataPipeline::add(std::uint64_t offset, util::Bytes bytes) {
+  chunker_.add(offset, bytes);
+}
 
 void DataPipeline::end_file() {
   chunker_.end_file();
@@ -59,7 +62,8 @@ void DataPipeline::end_file() {
 
 void DataPipeline::end_blob() {
   submit_batch();
-  while (!in_flight_.empty()) place_one_batch();
+  while (!in_flight_.empty())
+    place_one_batch();
   writer_ = nullptr;
 }
 
@@ -122,9 +126,9 @@ void DataPipeline::place(const Item& item, util::Bytes bytes) {
     ++stats_.unique_chunks;
   }
   const auto nblocks = util::div_round_up(bytes.size(), std::size_t{chunk::kBlockSize});
-  placed_(item.inode, chunk::Extent{item.file_offset / chunk::kBlockSize,
-                                    static_cast<std::uint32_t>(nblocks), position->start,
-                                    position->device});
+  placed_(item.inode,
+          chunk::Extent{item.file_offset / chunk::kBlockSize, static_cast<std::uint32_t>(nblocks),
+                        position->start, position->device});
 }
 
 }  // namespace ondemand::image

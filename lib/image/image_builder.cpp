@@ -57,9 +57,7 @@ class Builder {
         : file(store.stage()), writer(file, options, pool) {}
   };
 
-  util::DeviceId next_device() const {
-    return {util::narrow<std::uint16_t>(staged_.size() + 1)};
-  }
+  util::DeviceId next_device() const { return {util::narrow<std::uint16_t>(staged_.size() + 1)}; }
 
   // A blob without data is not kept: the layer adds none.
   void close_blob(std::unique_ptr<OpenBlob> open, DataPipeline& data) {
@@ -91,7 +89,8 @@ class Builder {
     make_rereadable();
     tree::TreeBuilder builder;
     LayerReader reader(builder, result_.warnings);
-    for (const input::Layer& layer : input_.layers) reader.read(layer, nullptr);
+    for (const input::Layer& layer : input_.layers)
+      reader.read(layer, nullptr);
     tree::Tree tree = builder.finish();
     DataPipeline data = make_pipeline([&tree](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(tree.inodes[inode].extents, extent);
@@ -99,7 +98,8 @@ class Builder {
     auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_);
     data.begin_blob(open->writer, next_device());
     for (const input::Layer& layer : input_.layers)
-      reader.reread(layer, data, [&tree](tree::InodeId inode) { return tree.inodes[inode].nlink > 0; });
+      reader.reread(layer, data,
+                    [&tree](tree::InodeId inode) { return tree.inodes[inode].nlink > 0; });
     close_blob(std::move(open), data);
     result_.data = data.stats();
     return tree;
@@ -173,12 +173,14 @@ class Builder {
     provenance.source_digest = input_.source_digest;
     provenance.platform = input_.platform;
     provenance.tool = options_.tool;
-    const std::string config = make_config(provenance, diff_ids(layers, result_.blobs, bootstrap.object));
+    const std::string config =
+        make_config(provenance, diff_ids(layers, result_.blobs, bootstrap.object));
     const oci::Descriptor config_descriptor =
         store_.put_bytes(util::as_bytes(config), format::kMediaOciConfig);
     const std::string manifest = oci::to_json(
         make_manifest(config_descriptor, layers, describe_bootstrap(bootstrap.object), provenance));
-    oci::Descriptor descriptor = store_.put_bytes(util::as_bytes(manifest), format::kMediaOciManifest);
+    oci::Descriptor descriptor =
+        store_.put_bytes(util::as_bytes(manifest), format::kMediaOciManifest);
     descriptor.platform = input_.platform;
     descriptor.platform->os_features.assign(1, std::string(format::kOsFeatureErofs));
     result_.manifest = descriptor.digest;
@@ -195,7 +197,8 @@ class Builder {
 
 }  // namespace
 
-BuildResult build_image(input::ImageInput& input, store::Store& store, const BuildOptions& options) {
+BuildResult build_image(input::ImageInput& input, store::Store& store,
+                        const BuildOptions& options) {
   return Builder(input, store, options).build();
 }
 

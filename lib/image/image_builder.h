@@ -35,7 +35,7 @@ struct BuildResult {
   std::vector<BlobObject> blobs;
   DataStats data;
   std::uint64_t layers = 0;
-  std::uint64_t files = 0;        // regular, by inode
+  std::uint64_t files = 0;  // regular, by inode
   std::uint64_t directories = 0;
   std::uint64_t inodes = 0;
   std::uint64_t added_bytes = 0;  // to the store, of blobs, indexes and bootstrap

@@ -9,7 +9,9 @@ namespace ondemand::image {
 
 namespace {
 
-std::string text(std::string_view constant) { return std::string(constant); }
+std::string text(std::string_view constant) {
+  return std::string(constant);
+}
 
 }  // namespace
 
@@ -75,7 +77,8 @@ oci::Manifest make_manifest(const oci::Descriptor& config, const std::vector<Blo
   }
   manifest.layers.push_back(bootstrap);
   if (provenance.source_digest)
-    manifest.annotations[text(format::kAnnotationSourceDigest)] = provenance.source_digest->to_string();
+    manifest.annotations[text(format::kAnnotationSourceDigest)] =
+        provenance.source_digest->to_string();
   manifest.annotations[text(format::kAnnotationTool)] = provenance.tool;
   return manifest;
 }

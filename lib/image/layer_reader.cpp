@@ -13,43 +13,61 @@ void for_each_entry(const input::Layer& layer, std::vector<std::string>* warning
   const auto stream = layer.open();
   tar::TarReader reader(*stream, layer.name);
   tar::Entry entry;
-  while (reader.next(entry)) visit(reader, entry);
+  while (reader.next(entry))
+    visit(reader, entry);
   if (layer.expectation.needs_tar_end && !reader.has_end_mark()) {
     throw util::Error(util::ErrorCode::kCorrupt,
                       layer.name + ": read: the archive has no end mark: it was cut short");
   }
   stream->finish();
   if (warnings == nullptr) return;
-  for (const std::string& warning : reader.warnings()) warnings->push_back(layer.name + ": " + warning);
+  for (const std::string& warning : reader.warnings())
+    warnings->push_back(layer.name + ": " + warning);
 }
 
-void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, DataPipeline& data) {
+void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size,
+               DataPipeline& data) {
   data.begin_file(inode, size);
   tar::DataBlock block;
-  while (reader.read_block(block)) data.add(block.offset, block.bytes);
+  while (reader.read_block(block))
+    data.add(block.offset, block.bytes);
   data.end_file();
 }
 
 }  // namespace
 
+// The tree knows the entry's name only; people need the archive's as well.
+tree::InodeId LayerReader::add(const input::Layer& layer, const tar::Entry& entry) {
+  try {
+    return builder_.add(entry);
+  } catch (const util::Error& error) {
+    throw error.with_context(layer.name);
+  }
+}
+
 void LayerReader::read(const input::Layer& layer, DataPipeline* data) {
   builder_.begin_layer();
   for_each_entry(layer, &warnings_, [&](tar::TarReader& reader, const tar::Entry& entry) {
-    const tree::InodeId inode = builder_.add(entry);
+    const tree::InodeId inode = add(layer, entry);
     if (data == nullptr) {
       order_.push_back(inode);
     } else if (inode != tree::kNoData) {
       copy_data(reader, inode, entry.size, *data);
     }
   });
-  builder_.end_layer();
+  try {
+    builder_.end_layer();
+  } catch (const util::Error& error) {
+    throw error.with_context(layer.name);
+  }
 }
 
 void LayerReader::reread(const input::Layer& layer, DataPipeline& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
   for_each_entry(layer, nullptr, [&](tar::TarReader& reader, const tar::Entry& entry) {
     if (next_ == order_.size())
-      throw util::Error(util::ErrorCode::kIo, layer.name + ": read again: changed while it was read");
+      throw util::Error(util::ErrorCode::kIo,
+                        layer.name + ": read again: changed while it was read");
     const tree::InodeId inode = order_[next_++];
     if (inode != tree::kNoData && wanted(inode)) copy_data(reader, inode, entry.size, data);
   });

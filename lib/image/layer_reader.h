@@ -30,6 +30,8 @@ class LayerReader {
               const std::function<bool(tree::InodeId)>& wanted);
 
  private:
+  tree::InodeId add(const input::Layer& layer, const tar::Entry& entry);
+
   tree::TreeBuilder& builder_;
   std::vector<std::string>& warnings_;
   std::vector<tree::InodeId> order_;  // of each entry of every layer: its inode, or kNoData

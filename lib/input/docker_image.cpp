@@ -55,7 +55,8 @@ StoredObject DockerReader::find(std::string_view path, std::string_view kind) co
 }
 
 oci::DockerImage DockerReader::select(const std::vector<oci::DockerImage>& images) const {
-  if ((options_.ref.empty() || options_.ref_is_optional) && images.size() == 1) return images.front();
+  if ((options_.ref.empty() || options_.ref_is_optional) && images.size() == 1)
+    return images.front();
   std::string list;
   for (const oci::DockerImage& image : images) {
     for (const std::string& tag : image.repo_tags) {

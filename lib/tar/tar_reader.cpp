@@ -320,6 +320,8 @@ const std::vector<std::string>& TarReader::warnings() const {
   return impl_->warnings();
 }
 
-bool TarReader::has_end_mark() const { return impl_->has_end_mark(); }
+bool TarReader::has_end_mark() const {
+  return impl_->has_end_mark();
+}
 
 }  // namespace ondemand::tar

@@ -27,7 +27,8 @@ constexpr T round_down(T value, T power_of_two) {
 template <std::unsigned_integral T>
 constexpr T checked_add(T a, T b) {
   T sum = 0;
-  if (__builtin_add_overflow(a, b, &sum)) throw Error(ErrorCode::kTooLarge, "size: addition overflows");
+  if (__builtin_add_overflow(a, b, &sum))
+    throw Error(ErrorCode::kTooLarge, "size: addition overflows");
   return sum;
 }
 
@@ -52,7 +53,8 @@ constexpr T div_round_up(T value, T divisor) {
 // Narrowing that refuses to change the value.
 template <std::integral To, std::integral From>
 constexpr To narrow(From value) {
-  if (!std::in_range<To>(value)) throw Error(ErrorCode::kTooLarge, "size: value does not fit its field");
+  if (!std::in_range<To>(value))
+    throw Error(ErrorCode::kTooLarge, "size: value does not fit its field");
   return static_cast<To>(value);
 }
 

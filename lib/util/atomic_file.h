@@ -32,7 +32,8 @@ class AtomicFile {
   int fd() const { return fd_.get(); }
   const std::string& name() const { return name_; }  // for messages
 
-  // Puts the file at `final_path`, replacing what is there.  Throws kIo; then the file is discarded.
+  // Puts the file at `final_path`, replacing what is there.  Throws kIo; then the file is
+  // discarded.
   void commit(const std::filesystem::path& final_path, Durability durability);
 
  private:

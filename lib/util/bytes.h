@@ -25,8 +25,7 @@ inline std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 template <class T>
-  requires std::is_trivially_copyable_v<T>
-Bytes object_bytes(const T& object) {
+requires std::is_trivially_copyable_v<T> Bytes object_bytes(const T& object) {
   return {reinterpret_cast<const std::uint8_t*>(&object), sizeof object};
 }
 
@@ -43,8 +42,7 @@ class ByteReader {
 
   // Copies out a structure made of endian integers and byte arrays.
   template <class T>
-    requires(std::is_trivially_copyable_v<T> && alignof(T) == 1)
-  T read(std::string_view field) {
+  requires(std::is_trivially_copyable_v<T> && alignof(T) == 1) T read(std::string_view field) {
     T value;
     std::memcpy(&value, take(sizeof(T), field).data(), sizeof(T));
     return value;

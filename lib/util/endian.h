@@ -46,7 +46,8 @@ class Be {
   constexpr operator T() const {  // NOLINT: implicit on purpose
     T value = 0;
     for (std::size_t i = 0; i < sizeof(T); ++i)
-      value = static_cast<T>(value | static_cast<T>(static_cast<T>(bytes_[sizeof(T) - 1 - i]) << (8 * i)));
+      value = static_cast<T>(value |
+                             static_cast<T>(static_cast<T>(bytes_[sizeof(T) - 1 - i]) << (8 * i)));
     return value;
   }
 

@@ -70,5 +70,7 @@ int exit_status(ErrorCode code);
 }  // namespace ondemand::util
 
 // On in every build; means a bug of ours.  Input never asserts: decoders throw kCorrupt.
-#define ASSERT(expression) \
-  (static_cast<bool>(expression) ? void(0) : ::ondemand::util::assertion_failed(#expression, __FILE__, __LINE__))
+#define ASSERT(expression)       \
+  (static_cast<bool>(expression) \
+       ? void(0)                 \
+       : ::ondemand::util::assertion_failed(#expression, __FILE__, __LINE__))

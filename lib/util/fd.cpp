@@ -56,7 +56,8 @@ std::size_t pread_some(int fd, MutableBytes out, std::uint64_t offset, std::stri
   while (done < out.size()) {
     const std::size_t got = retry(
         [&] {
-          return ::pread(fd, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+          return ::pread(fd, out.data() + done, out.size() - done,
+                         static_cast<off_t>(offset + done));
         },
         name, "read");
     if (got == 0) break;
@@ -82,9 +83,9 @@ void write_full(int fd, Bytes bytes, std::string_view name) {
 
 void pwrite_full(int fd, Bytes bytes, std::uint64_t offset, std::string_view name) {
   while (!bytes.empty()) {
-    const std::size_t done = retry(
-        [&] { return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); }, name,
-        "write");
+    const std::size_t done =
+        retry([&] { return ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset)); },
+              name, "write");
     bytes = bytes.subspan(done);
     offset += done;
   }

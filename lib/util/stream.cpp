@@ -10,7 +10,8 @@
 namespace ondemand::util {
 
 std::size_t FdRangeSource::read(MutableBytes out) {
-  const std::size_t want = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), range_.len));
+  const std::size_t want =
+      static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), range_.len));
   if (want == 0) return 0;
   const std::size_t got = pread_some(fd_, out.first(want), range_.offset, name_);
   range_.offset += got;

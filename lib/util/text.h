@@ -16,11 +16,15 @@
 namespace ondemand::util {
 
 namespace internal {
-inline void append_piece(std::string& out, std::string_view piece) { out.append(piece); }
-inline void append_piece(std::string& out, char piece) { out.push_back(piece); }
+inline void append_piece(std::string& out, std::string_view piece) {
+  out.append(piece);
+}
+inline void append_piece(std::string& out, char piece) {
+  out.push_back(piece);
+}
 template <std::integral T>
-  requires(!std::same_as<T, char> && !std::same_as<T, bool>)
-void append_piece(std::string& out, T piece) {
+requires(!std::same_as<T, char> && !std::same_as<T, bool>) void append_piece(std::string& out,
+                                                                             T piece) {
   char buffer[24];
   const auto result = std::to_chars(buffer, buffer + sizeof buffer, piece);
   out.append(buffer, result.ptr);

@@ -8,7 +8,8 @@ namespace ondemand::util {
 ThreadPool::ThreadPool(std::size_t threads, std::size_t queue_limit) : queue_limit_(queue_limit) {
   ASSERT(threads >= 1 && queue_limit >= 1);
   threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+  for (std::size_t i = 0; i < threads; ++i)
+    threads_.emplace_back([this] { run(); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -17,7 +18,8 @@ ThreadPool::~ThreadPool() {
     stopping_ = true;
   }
   not_empty_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
+  for (std::thread& thread : threads_)
+    thread.join();
 }
 
 void ThreadPool::enqueue(std::function<void()> task) {

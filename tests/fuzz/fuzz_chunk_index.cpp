@@ -14,9 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       for (std::size_t i = 0; i < index.size(); ++i) {
         const auto frame = index.frame(i);
         // What a decoded index promises to the planner.
-        if (frame.uncompressed.offset != position || frame.uncompressed.empty() || frame.stored.empty())
+        if (frame.uncompressed.offset != position || frame.uncompressed.empty() ||
+            frame.stored.empty())
           __builtin_trap();
-        if (index.find(position) != i || index.find(frame.uncompressed.end() - 1) != i) __builtin_trap();
+        if (index.find(position) != i || index.find(frame.uncompressed.end() - 1) != i)
+          __builtin_trap();
         position = frame.uncompressed.end();
       }
       if (position != index.uncompressed_size()) __builtin_trap();

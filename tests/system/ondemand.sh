@@ -21,6 +21,7 @@ mkdir "$work/mnt"
 expect_error 1 'demandd' blobctl mount --cache "$work/cache" "$image" "$work/mnt"
 
 start_demandd --registry "$served/app"
+expect_error 1 'absent' blobctl mount --cache "$work/cache" "$image" "$work/absent"
 mount_image "$image" "$work/mnt"
 absent() { [ "$(status '[.images[].blobs[].bytes_present] | add')" -eq 0 ]; }
 absent || fail "data is present before anything was read"

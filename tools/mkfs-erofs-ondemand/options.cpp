@@ -59,7 +59,8 @@ void add_input_options(CLI::App& app, Options& options) {
 }
 
 void add_output_options(CLI::App& app, Options& options) {
-  app.add_option("-o,--output", options.output, "store (OCI image layout) that the image is added to")
+  app.add_option("-o,--output", options.output,
+                 "store (OCI image layout) that the image is added to")
       ->type_name("STORE")
       ->capture_default_str();
   app.add_option("--ref", options.ref,
@@ -80,16 +81,17 @@ void add_output_options(CLI::App& app, Options& options) {
                  "layer: one blob for each layer, shared by images on one base; image: one blob of "
                  "what the final tree needs")
       ->type_name("layer|image")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, BlobLayout>{{"layer", BlobLayout::kLayer}, {"image", BlobLayout::kImage}}))
+      ->transform(CLI::CheckedTransformer(std::map<std::string, BlobLayout>{
+          {"layer", BlobLayout::kLayer}, {"image", BlobLayout::kImage}}))
       ->default_str("layer");
 }
 
 void add_running_options(CLI::App& app, Options& options) {
   app.add_option("-j,--jobs", options.jobs, "worker threads (number of processors)")
       ->check(CLI::Range(1U, kMaxJobs));
-  app.add_flag("!--no-sync", options.sync,
-               "leave writing to the disk to the kernel: faster, but a power cut may lose the image");
+  app.add_flag(
+      "!--no-sync", options.sync,
+      "leave writing to the disk to the kernel: faster, but a power cut may lose the image");
   app.add_flag("--json", options.json, "print the summary as JSON");
   app.add_flag("-q,--quiet", options.quiet, "print no summary");
   app.set_version_flag("--version", cli::version_text(kTool));
@@ -98,12 +100,14 @@ void add_running_options(CLI::App& app, Options& options) {
 }  // namespace
 
 int parse_options(const std::vector<std::string>& args, cli::Io& io, Options& options) {
-  CLI::App app("Adds a container image to a store as an EROFS bootstrap and deduplicated blobs.", kTool);
+  CLI::App app("Adds a container image to a store as an EROFS bootstrap and deduplicated blobs.",
+               kTool);
   add_input_options(app, options);
   add_output_options(app, options);
   add_running_options(app, options);
   if (const int status = cli::parse_arguments(app, kTool, args, io); status >= 0) return status;
-  if (options.jobs == 0) options.jobs = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxJobs);
+  if (options.jobs == 0)
+    options.jobs = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxJobs);
   return -1;
 }
 

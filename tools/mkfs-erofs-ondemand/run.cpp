@@ -35,7 +35,10 @@ void allow_many_files() {
 std::string choose_ref(const Options& options, const input::ImageInput& input) {
   if (!options.ref.empty()) return options.ref;
   if (!input.default_ref.empty()) return oci::make_ref_name(input.default_ref);
-  std::string name = options.image == "-" ? "image" : std::filesystem::absolute(options.image).lexically_normal().filename().native();
+  std::string name =
+      options.image == "-"
+          ? "image"
+          : std::filesystem::absolute(options.image).lexically_normal().filename().native();
   name = oci::make_ref_name(name.substr(0, name.find('.', 1)));
   return name.empty() ? "image" : name;
 }

@@ -16,19 +16,22 @@ using util::human_fixed;
 
 std::uint64_t stored_bytes(const BuildResult& result) {
   std::uint64_t bytes = result.bootstrap.stored_size;
-  for (const auto& blob : result.blobs) bytes += blob.result.stored_size;
+  for (const auto& blob : result.blobs)
+    bytes += blob.result.stored_size;
   return bytes;
 }
 
 std::size_t blobs_there(const BuildResult& result) {
   std::size_t count = 0;
-  for (const auto& blob : result.blobs) count += blob.was_there ? 1 : 0;
+  for (const auto& blob : result.blobs)
+    count += blob.was_there ? 1 : 0;
   return count;
 }
 
 }  // namespace
 
-void print_text(std::ostream& out, const BuildResult& result, const std::string& ref, double seconds) {
+void print_text(std::ostream& out, const BuildResult& result, const std::string& ref,
+                double seconds) {
   const auto& data = result.data;
   const std::uint64_t stored = stored_bytes(result);
   const auto ratio = [&](std::uint64_t part) {
@@ -38,8 +41,9 @@ void print_text(std::ostream& out, const BuildResult& result, const std::string&
   out << ref << ": " << result.manifest.to_string() << '\n';
   out << "  layers " << result.layers << ", files " << result.files << ", directories "
       << result.directories << ", inodes " << result.inodes << '\n';
-  out << "  input " << human_bytes(data.input_bytes) << ": unique " << human_bytes(data.unique_bytes)
-      << ", shared " << human_bytes(data.shared_bytes) << ", holes " << human_bytes(data.hole_bytes) << '\n';
+  out << "  input " << human_bytes(data.input_bytes) << ": unique "
+      << human_bytes(data.unique_bytes) << ", shared " << human_bytes(data.shared_bytes)
+      << ", holes " << human_bytes(data.hole_bytes) << '\n';
   out << "  bootstrap " << human_bytes(result.bootstrap.size) << " (stored "
       << human_bytes(result.bootstrap.stored_size) << "), blobs " << result.blobs.size() << " ("
       << blobs_there(result) << " were in the store)\n";
@@ -51,7 +55,8 @@ void print_text(std::ostream& out, const BuildResult& result, const std::string&
   out << '\n';
 }
 
-void print_json(std::ostream& out, const BuildResult& result, const std::string& ref, double seconds) {
+void print_json(std::ostream& out, const BuildResult& result, const std::string& ref,
+                double seconds) {
   nlohmann::ordered_json json;
   json["ref"] = ref;
   json["manifest"] = result.manifest.to_string();
@@ -69,7 +74,7 @@ void print_json(std::ostream& out, const BuildResult& result, const std::string&
   json["files"] = result.files;
   json["directories"] = result.directories;
   json["inodes"] = result.inodes;
-  json["bytes"] = {{"input", result.data.input_bytes}, {"unique", result.data.unique_bytes},
+  json["bytes"] = {{"input", result.data.input_bytes},   {"unique", result.data.unique_bytes},
                    {"shared", result.data.shared_bytes}, {"holes", result.data.hole_bytes},
                    {"stored", stored_bytes(result)},     {"added", result.added_bytes}};
   json["seconds"] = seconds;

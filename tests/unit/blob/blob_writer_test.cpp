@@ -15,7 +15,8 @@ namespace {
 util::Buffer text_like(std::size_t len, unsigned seed) {
   std::mt19937 random(seed);
   util::Buffer bytes(len);
-  for (auto& byte : bytes) byte = static_cast<std::uint8_t>('a' + random() % 6);
+  for (auto& byte : bytes)
+    byte = static_cast<std::uint8_t>('a' + random() % 6);
   return bytes;
 }
 
@@ -30,7 +31,8 @@ Built build(const std::vector<util::Buffer>& chunks, BlobOptions options, std::s
   util::BufferSink sink;
   Built built;
   BlobWriter writer(sink, options, pool);
-  for (const auto& chunk : chunks) built.starts.push_back(writer.append(chunk).value);
+  for (const auto& chunk : chunks)
+    built.starts.push_back(writer.append(chunk).value);
   built.result = writer.finish();
   built.stored = std::move(sink.buffer);
   return built;
@@ -43,7 +45,8 @@ util::Buffer read_back(const Built& built) {
     const Frame frame = built.result.index.frame(i);
     const auto stored = util::Bytes(built.stored).subspan(frame.stored.offset, frame.stored.len);
     EXPECT_EQ(hash::sha256(stored), frame.checksum);
-    const auto out = util::MutableBytes(view).subspan(frame.uncompressed.offset, frame.uncompressed.len);
+    const auto out =
+        util::MutableBytes(view).subspan(frame.uncompressed.offset, frame.uncompressed.len);
     if (built.result.index.form() == StoredForm::kZstd) {
       codec::decompress_frame(stored, out, "frame");
     } else {
@@ -56,7 +59,8 @@ util::Buffer read_back(const Built& built) {
 const std::vector<util::Buffer>& sample() {
   static const std::vector<util::Buffer> kChunks = [] {
     std::vector<util::Buffer> chunks;
-    for (unsigned i = 0; i < 60; ++i) chunks.push_back(text_like(1 + i * 2221 % 65536, i));
+    for (unsigned i = 0; i < 60; ++i)
+      chunks.push_back(text_like(1 + i * 2221 % 65536, i));
     chunks.push_back(text_like(300'000, 99));  // above the frame size: split
     chunks.push_back(text_like(4096, 100));
     return chunks;
@@ -97,7 +101,8 @@ TEST(BlobWriter, FramesHoldWholeChunksUpToTheTargetSize) {
   std::size_t elsewhere = 0;
   for (std::size_t i = 0; i < built.result.index.size(); ++i) {
     const auto block = built.result.index.frame(i).uncompressed.offset / 4096;
-    if (std::find(built.starts.begin(), built.starts.end(), block) == built.starts.end()) ++elsewhere;
+    if (std::find(built.starts.begin(), built.starts.end(), block) == built.starts.end())
+      ++elsewhere;
   }
   EXPECT_EQ(elsewhere, 1U);
 }
@@ -128,7 +133,8 @@ TEST(BlobWriter, AFailingSinkUnwindsWhileFramesAreInFlight) {
   BlobWriter writer(sink, {}, pool);
   EXPECT_THROW(
       {
-        for (const auto& chunk : sample()) writer.append(chunk);
+        for (const auto& chunk : sample())
+          writer.append(chunk);
         writer.finish();
       },
       std::runtime_error);

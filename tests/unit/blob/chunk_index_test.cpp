@@ -34,8 +34,8 @@ TEST(ChunkIndex, EncodesTheBytesOfTheSpecification) {
   const util::Buffer bytes = three_frames().encode();
   ASSERT_EQ(bytes.size(), 32U + 3 * 48);
   const util::Buffer head(bytes.begin(), bytes.begin() + 32);
-  const util::Buffer expected{0xCD, 0xE4, 0xEC, 0x67, 1, 1, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0,
-                              3,    0,    0,    0,    1, 32, 0, 0, 0, 0,   0, 0, 0, 0, 0, 0};
+  const util::Buffer expected{0xCD, 0xE4, 0xEC, 0x67, 1, 1,  0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0,
+                              3,    0,    0,    0,    1, 32, 0, 0, 0, 0,    0, 0, 0, 0, 0, 0};
   EXPECT_EQ(head, expected);
   EXPECT_EQ(bytes[32 + 48], 100) << "second entry's blob offset";
   EXPECT_EQ(bytes[32 + 48 + 9], 0x10) << "second entry's uncompressed offset 0x1000";
@@ -80,18 +80,18 @@ TEST(ChunkIndex, TellsCorruptFromUnsupported) {
     ErrorCode code;
     const char* what;
   };
-  for (const Case& c : {Case{0, 0, ErrorCode::kCorrupt, "magic"},
-                        Case{4, 2, ErrorCode::kUnsupported, "version"},
-                        Case{5, 2, ErrorCode::kUnsupported, "compression"},
-                        Case{6, 1, ErrorCode::kUnsupported, "flags"},
-                        Case{8, 1, ErrorCode::kCorrupt, "raw length must fit"},
-                        Case{15, 0x80, ErrorCode::kTooLarge, "frame size"},
-                        Case{20, 2, ErrorCode::kCorrupt, "hash algorithm"},
-                        Case{21, 64, ErrorCode::kCorrupt, "hash size changes the length"},
-                        Case{31, 1, ErrorCode::kCorrupt, "reserved"},
-                        Case{40, 1, ErrorCode::kCorrupt, "first offset"},
-                        Case{32 + 48 + 1, 9, ErrorCode::kCorrupt, "stored offsets descend"},
-                        Case{32 + 96 + 9, 0x10, ErrorCode::kCorrupt, "view offsets do not grow"}}) {
+  for (const Case& c :
+       {Case{0, 0, ErrorCode::kCorrupt, "magic"}, Case{4, 2, ErrorCode::kUnsupported, "version"},
+        Case{5, 2, ErrorCode::kUnsupported, "compression"},
+        Case{6, 1, ErrorCode::kUnsupported, "flags"},
+        Case{8, 1, ErrorCode::kCorrupt, "raw length must fit"},
+        Case{15, 0x80, ErrorCode::kTooLarge, "frame size"},
+        Case{20, 2, ErrorCode::kCorrupt, "hash algorithm"},
+        Case{21, 64, ErrorCode::kCorrupt, "hash size changes the length"},
+        Case{31, 1, ErrorCode::kCorrupt, "reserved"},
+        Case{40, 1, ErrorCode::kCorrupt, "first offset"},
+        Case{32 + 48 + 1, 9, ErrorCode::kCorrupt, "stored offsets descend"},
+        Case{32 + 96 + 9, 0x10, ErrorCode::kCorrupt, "view offsets do not grow"}}) {
     util::Buffer bytes = three_frames().encode();
 
     bytes[5] = c.at == 8 ? 0 : 1;

@@ -15,14 +15,16 @@ constexpr std::uint32_t kChunk = 4096;
 // Gathers what is emitted, by offset.
 struct Gather {
   std::map<std::uint64_t, util::Buffer> chunks;
-  Chunker chunker{kChunk, [this](std::uint64_t offset, util::Bytes bytes) {
-                    EXPECT_TRUE(chunks.emplace(offset, util::Buffer(bytes.begin(), bytes.end())).second);
-                  }};
+  Chunker chunker{
+      kChunk, [this](std::uint64_t offset, util::Bytes bytes) {
+        EXPECT_TRUE(chunks.emplace(offset, util::Buffer(bytes.begin(), bytes.end())).second);
+      }};
 };
 
 util::Buffer pattern(std::size_t len) {
   util::Buffer bytes(len);
-  for (std::size_t i = 0; i < len; ++i) bytes[i] = static_cast<std::uint8_t>(i * 7 + i / 251 + 1);
+  for (std::size_t i = 0; i < len; ++i)
+    bytes[i] = static_cast<std::uint8_t>(i * 7 + i / 251 + 1);
   return bytes;
 }
 

@@ -14,7 +14,8 @@ constexpr std::uint32_t kChunk = 8192;
 
 util::Buffer filled(std::size_t len, std::uint8_t seed) {
   util::Buffer bytes(len);
-  for (std::size_t i = 0; i < len; ++i) bytes[i] = static_cast<std::uint8_t>(i * seed + i / 300 + seed);
+  for (std::size_t i = 0; i < len; ++i)
+    bytes[i] = static_cast<std::uint8_t>(i * seed + i / 300 + seed);
   return bytes;
 }
 
@@ -93,7 +94,8 @@ TEST(DataPipeline, ManySmallFilesKeepTheirOrder) {
   std::vector<util::Buffer> files;
   for (unsigned i = 0; i < 5000; ++i) {
     files.push_back(util::Buffer(4, 0));
-    for (unsigned b = 0; b < 4; ++b) files.back()[b] = static_cast<std::uint8_t>((i + 1) >> (8 * b));
+    for (unsigned b = 0; b < 4; ++b)
+      files.back()[b] = static_cast<std::uint8_t>((i + 1) >> (8 * b));
     h.file(i, files.back());
   }
   const util::Buffer view = h.finish();

@@ -22,10 +22,11 @@ class ImageBuilder : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::string root = (dir_.path() / "root").native();
-    const std::string script = "set -e; mkdir -p " + root + "/etc; cd " + root +
-                               "; seq 1 50000 > a; cp a b; truncate -s 1M hole; ln a c; ln -s a link; "
-                               "echo one > etc/f; tar -cf ../image.tar --sort=name .; "
-                               "seq 5 60000 > a; tar -rf ../image.tar ./a";
+    const std::string script =
+        "set -e; mkdir -p " + root + "/etc; cd " + root +
+        "; seq 1 50000 > a; cp a b; truncate -s 1M hole; ln a c; ln -s a link; "
+        "echo one > etc/f; tar -cf ../image.tar --sort=name .; "
+        "seq 5 60000 > a; tar -rf ../image.tar ./a";
     ASSERT_EQ(std::system(script.c_str()), 0);
     tar_ = (dir_.path() / "image.tar").native();
   }
@@ -34,7 +35,8 @@ class ImageBuilder : public ::testing::Test {
     input::InputOptions in;
     in.image = tar_;
     input::ImageInput input = input::open_image(in);
-    store::Store store = store::Store::create_or_open(dir_.path() / store_name, util::Durability::kNoSync);
+    store::Store store =
+        store::Store::create_or_open(dir_.path() / store_name, util::Durability::kNoSync);
     return build_image(input, store, options);
   }
 

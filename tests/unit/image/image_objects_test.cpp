@@ -53,7 +53,8 @@ TEST(ImageObjects, EveryLayerHasItsDiffId) {
   const std::vector<BlobObject> objects{{compressed_blob(), false}};
   const util::Buffer index = objects[0].result.index.encode();
   const std::vector<BlobLayers> layers{describe_blob(objects[0].result, index)};
-  const std::vector<hash::Digest> expected{objects[0].result.uncompressed_digest, hash::sha256(index),
+  const std::vector<hash::Digest> expected{objects[0].result.uncompressed_digest,
+                                           hash::sha256(index),
                                            bootstrap_object().uncompressed_digest};
   EXPECT_EQ(diff_ids(layers, objects, bootstrap_object()), expected);
 }

@@ -25,7 +25,8 @@ TEST(Error, ContextGoesBeforeTheMessageAndKeepsTheRest) {
 
 TEST(Error, OnlyWrongUsageExitsWithTwo) {
   EXPECT_EQ(exit_status(ErrorCode::kUsage), 2);
-  for (const ErrorCode code : {ErrorCode::kNotFound, ErrorCode::kIo, ErrorCode::kCorrupt, ErrorCode::kInternal})
+  for (const ErrorCode code :
+       {ErrorCode::kNotFound, ErrorCode::kIo, ErrorCode::kCorrupt, ErrorCode::kInternal})
     EXPECT_EQ(exit_status(code), 1) << to_string(code);
 }
 

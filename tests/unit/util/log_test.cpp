@@ -15,8 +15,10 @@ struct Capture {
 
 TEST(Log, OneEventIsOneLineOfFields) {
   Capture capture;
-  capture.log.info("fetched", {{"blob", "ab"}, {"bytes", 4096U}, {"text", "two words"}, {"empty", ""}});
-  EXPECT_EQ(capture.lines, std::vector<std::string>{R"(fetched blob=ab bytes=4096 text="two words" empty="")"});
+  capture.log.info("fetched",
+                   {{"blob", "ab"}, {"bytes", 4096U}, {"text", "two words"}, {"empty", ""}});
+  EXPECT_EQ(capture.lines,
+            std::vector<std::string>{R"(fetched blob=ab bytes=4096 text="two words" empty="")"});
 }
 
 TEST(Log, ForeignBytesCannotMakeLinesOrFields) {

@@ -6,7 +6,9 @@
 namespace ondemand::util {
 namespace {
 
-TEST(Text, ConcatJoinsTextAndIntegers) { EXPECT_EQ(concat("a", 1, ':', -2, std::string("b")), "a1:-2b"); }
+TEST(Text, ConcatJoinsTextAndIntegers) {
+  EXPECT_EQ(concat("a", 1, ':', -2, std::string("b")), "a1:-2b");
+}
 
 TEST(Text, HexRoundTripsAndRefusesOtherText) {
   const Buffer bytes{0x00, 0x7f, 0xff};

@@ -31,7 +31,8 @@ TEST(ThreadPool, TheDestructorRunsWhatIsQueued) {
   std::atomic<int> done = 0;
   {
     ThreadPool pool(1, 100);
-    for (int i = 0; i < 50; ++i) pool.submit([&done] { ++done; });
+    for (int i = 0; i < 50; ++i)
+      pool.submit([&done] { ++done; });
   }
   EXPECT_EQ(done, 50);
 }
