@@ -119,8 +119,9 @@ void BlobWriter::cut_frame() {
 }
 
 void BlobWriter::consume_one() {
-  Stored done = in_flight_.front().get();
+  std::future<Stored> next = std::move(in_flight_.front());
   in_flight_.pop_front();
+  Stored done = next.get();  // may throw what the task threw
   const util::Bytes stored = options_.form == StoredForm::kZstd ? done.stored : done.view;
   stored_sha_.update(stored);
   out_.write(stored);

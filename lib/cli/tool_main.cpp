@@ -14,20 +14,30 @@
 
 namespace ondemand::cli {
 
+namespace {
+
+// A result that did not reach its reader is a failure.
+int check_output(std::string_view tool, Io& io) {
+  io.out.flush();
+  if (io.out) return kExitOk;
+  io.err << tool << ": standard output: write: failed\n";
+  return kExitFailed;
+}
+
+}  // namespace
+
 std::string version_text(std::string_view tool) {
   return util::concat(tool, " ", kVersion);
 }
 
 int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(2), told like any other
+  // A closed pipe and a file above the limit are errors of write(2), told like any other.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int status = body();
     io.out.flush();
-    if (!io.out && status == kExitOk) {
-      io.err << tool << ": standard output: write: failed\n";
-      return kExitFailed;
-    }
-    return status;
+    return status == kExitOk ? check_output(tool, io) : status;
   } catch (const util::Error& error) {
     io.err << tool << ": " << error.what() << '\n';
     return util::exit_status(error.code());
@@ -55,8 +65,7 @@ int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std:
            << " --help')\n";
     return kExitUsage;
   }
-  io.out.flush();
-  return io.out ? kExitOk : kExitFailed;
+  return check_output(tool, io);
 }
 
 int tool_main(int argc, char** argv, Run run) {

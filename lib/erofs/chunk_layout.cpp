@@ -7,6 +7,7 @@
 #include "format/erofs_ondisk.h"
 #include "util/align.h"
 #include "util/error.h"
+#include "util/text.h"
 
 namespace ondemand::erofs {
 namespace {
@@ -62,6 +63,11 @@ ChunkLayout choose_chunk_layout(const chunk::Extents& extents, std::uint64_t siz
       static_cast<std::uint8_t>(std::min({whole_file, widest, ondisk::kErofsMaxChunkBits}));
   layout.has_data = !extents.empty();
   layout.nentries = ((file_blocks - 1) >> layout.chunkbits) + 1;
+  if (layout.nentries > kMaxChunkEntries) {
+    throw Error(ErrorCode::kTooLarge,
+                util::concat("sparse file of ", size_bytes, " bytes: plan chunks: ",
+                             layout.nentries, " entries needed, ", kMaxChunkEntries, " allowed"));
+  }
   return layout;
 }
 

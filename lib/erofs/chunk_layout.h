@@ -12,6 +12,10 @@
 
 namespace ondemand::erofs {
 
+// Ours: a small archive must not make a bootstrap of any size.  128 MiB of entries hold every file
+// without holes, and sparse ones of 64 GiB with data at any block.
+inline constexpr std::uint64_t kMaxChunkEntries = std::uint64_t{1} << 24;
+
 struct ChunkLayout {
   std::uint8_t chunkbits = 0;  // chunk size = block << chunkbits.  Range: 0..31
   bool has_data = false;       // false: all hole, 4-byte entries do; true: 8-byte indexes
@@ -20,7 +24,8 @@ struct ChunkLayout {
 };
 
 // Range: `size_bytes` > 0; extents ascending, not overlapping, inside the file, addresses inside
-// 32 bits (kInternal otherwise: whoever made them is wrong).
+// 32 bits (kInternal otherwise: whoever made them is wrong).  Throws kTooLarge above
+// kMaxChunkEntries.
 ChunkLayout choose_chunk_layout(const chunk::Extents& extents, std::uint64_t size_bytes);
 
 // One entry: a run on `device` from block `start` on, or a hole (device 0).

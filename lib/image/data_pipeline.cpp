@@ -103,8 +103,9 @@ void DataPipeline::submit_batch() {
 }
 
 void DataPipeline::place_one_batch() {
-  std::shared_ptr<Batch> batch = in_flight_.front().get();
+  auto next = std::move(in_flight_.front());
   in_flight_.pop_front();
+  std::shared_ptr<Batch> batch = next.get();  // may throw what the task threw
   for (const Item& item : batch->items)
     place(item, util::Bytes(batch->bytes).subspan(item.start, item.len));
   spare_.push_back(std::move(batch));

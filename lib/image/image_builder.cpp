@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "format/image_spec.h"
@@ -23,6 +24,8 @@ namespace {
 
 // Chunks wait for each other in order: a few batches a thread keep all of them busy.
 constexpr std::size_t kBatchesPerJob = 2;
+// Large chunks make large batches: their number is bounded by bytes as well.
+constexpr std::size_t kBatchBudget = 128 * std::size_t{util::kMiB};
 
 class Builder {
  public:
@@ -38,9 +41,7 @@ class Builder {
     // All data is placed: no extent changes below this line.
     count(tree);
     // 2. The tree becomes a bootstrap, read back and compared.
-    StagedBootstrap bootstrap = stage_bootstrap(
-        store_, tree, bootstrap_options(),
-        options_.blob.form == blob::StoredForm::kZstd ? options_.blob.zstd_level : 0);
+    StagedBootstrap bootstrap = make_bootstrap(tree);
     result_.bootstrap = bootstrap.object;
     result_.inodes = bootstrap.inodes;
     // 3. Everything gets its name; the manifest last, and the index after it.
@@ -57,15 +58,41 @@ class Builder {
         : file(store.stage()), writer(file, options, pool) {}
   };
 
-  util::DeviceId next_device() const { return {util::narrow<std::uint16_t>(staged_.size() + 1)}; }
+  // What EROFS cannot hold is told with the entry's path; people need the image's name as well.
+  StagedBootstrap make_bootstrap(const tree::Tree& tree) {
+    const bool compressed = options_.blob.form == blob::StoredForm::kZstd;
+    try {
+      return stage_bootstrap(store_, tree, bootstrap_options(),
+                             compressed ? options_.blob.zstd_level : 0);
+    } catch (const util::Error& error) {
+      throw error.with_context(input_.name);
+    }
+  }
 
-  // A blob without data is not kept: the layer adds none.
+  // Each blob in the making has a device number of its own; which device it becomes is known when
+  // it is done: none without data, and that of an earlier layer's blob when the bytes are the same.
+  util::DeviceId new_device() {
+    final_devices_.emplace_back();
+    return {util::narrow<std::uint16_t>(final_devices_.size())};
+  }
+
   void close_blob(std::unique_ptr<OpenBlob> open, DataPipeline& data) {
     data.end_blob();
     blob::BlobResult blob = open->writer.finish();
     if (blob.nblocks == 0) return;
+    std::size_t at = 0;
+    while (at < result_.blobs.size() && result_.blobs[at].result.digest != blob.digest)
+      ++at;
+    final_devices_.back() = {util::narrow<std::uint16_t>(at + 1)};
+    if (at < result_.blobs.size()) return;
     result_.blobs.push_back({std::move(blob), false});
     staged_.push_back(std::move(open->file));
+  }
+
+  void set_final_devices(tree::Tree& tree) const {
+    for (tree::Inode& inode : tree.inodes)
+      for (chunk::Extent& extent : inode.extents)
+        extent.device = final_devices_[extent.device.value - 1U];
   }
 
   tree::Tree read_layers() {
@@ -76,12 +103,14 @@ class Builder {
     });
     for (const input::Layer& layer : input_.layers) {
       auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_);
-      data.begin_blob(open->writer, next_device());
+      data.begin_blob(open->writer, new_device());
       reader.read(layer, &data);
       close_blob(std::move(open), data);
     }
     result_.data = data.stats();
-    return builder.finish();
+    tree::Tree tree = builder.finish();
+    set_final_devices(tree);
+    return tree;
   }
 
   // Two passes: which files are left is known only when all layers have been merged.
@@ -96,17 +125,20 @@ class Builder {
       chunk::append_extent(tree.inodes[inode].extents, extent);
     });
     auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_);
-    data.begin_blob(open->writer, next_device());
+    data.begin_blob(open->writer, new_device());
     for (const input::Layer& layer : input_.layers)
       reader.reread(layer, data,
                     [&tree](tree::InodeId inode) { return tree.inodes[inode].nlink > 0; });
     close_blob(std::move(open), data);
     result_.data = data.stats();
+    set_final_devices(tree);
     return tree;
   }
 
   DataPipeline make_pipeline(DataPipeline::Placed placed) {
-    return {options_.chunk_size, options_.jobs * kBatchesPerJob, pool_, std::move(placed)};
+    const std::size_t batches = std::clamp<std::size_t>(kBatchBudget / options_.chunk_size, 2,
+                                                        options_.jobs * kBatchesPerJob);
+    return {options_.chunk_size, batches, pool_, std::move(placed)};
   }
 
   // A root filesystem from a pipe can be read once only: keep a copy of it without a name.
@@ -191,8 +223,9 @@ class Builder {
   store::Store& store_;
   const BuildOptions& options_;
   BuildResult result_;
-  std::vector<store::StagedBlob> staged_;  // one for each of result_.blobs
-  util::ThreadPool pool_;                  // last: its threads end first
+  std::vector<store::StagedBlob> staged_;      // one for each of result_.blobs
+  std::vector<util::DeviceId> final_devices_;  // by the number that new_device() gave, less one
+  util::ThreadPool pool_;                      // last: its threads end first
 };
 
 }  // namespace

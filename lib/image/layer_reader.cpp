@@ -21,8 +21,7 @@ void for_each_entry(const input::Layer& layer, std::vector<std::string>* warning
   }
   stream->finish();
   if (warnings == nullptr) return;
-  for (const std::string& warning : reader.warnings())
-    warnings->push_back(layer.name + ": " + warning);
+  warnings->insert(warnings->end(), reader.warnings().begin(), reader.warnings().end());
 }
 
 void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size,

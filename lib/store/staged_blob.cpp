@@ -11,16 +11,6 @@
 
 namespace ondemand::store {
 
-namespace {
-
-std::optional<std::uint64_t> regular_file_size(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-  return static_cast<std::uint64_t>(status.st_size);
-}
-
-}  // namespace
-
 StagedBlob::StagedBlob(const Store& store, std::shared_ptr<RunDirectory> run)
     : run_(std::move(run)),
       blobs_(store.blobs_directory()),
@@ -52,18 +42,11 @@ std::uint64_t StagedBlob::commit(const hash::Digest& digest) {
   const bool sync = durability_ == util::Durability::kSync;
   const std::uint64_t size = util::file_size(fd_.get(), name_);
   const std::filesystem::path final_path = blobs_ / digest.hex();
-  if (regular_file_size(final_path) == size) {
-    // Another run may have written it without syncing; ours promises more.
-    if (sync) {
-      const util::Fd existing = util::open_file(final_path, O_RDONLY);
-      util::fsync_fd(existing.get(), name_);
-    }
-    ::unlink(temporary_.c_str());
-  } else {
-    if (sync) util::fsync_fd(fd_.get(), name_);
-    if (::rename(temporary_.c_str(), final_path.c_str()) != 0)
-      throw util::errno_error(util::printable(final_path.native()), "rename into place", errno);
-  }
+  // Also over an equal object: ours is known to be right and, with kSync, on the disk; the other
+  // may have been damaged since.  Its readers keep the file that they opened.
+  if (sync) util::fsync_fd(fd_.get(), name_);
+  if (::rename(temporary_.c_str(), final_path.c_str()) != 0)
+    throw util::errno_error(util::printable(final_path.native()), "rename into place", errno);
   temporary_.clear();
   fd_.reset();
   return size;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "util/thread_pool.h"
 
+#include <string>
+#include <system_error>
+
 #include "util/error.h"
 
 namespace ondemand::util {
@@ -8,8 +11,14 @@ namespace ondemand::util {
 ThreadPool::ThreadPool(std::size_t threads, std::size_t queue_limit) : queue_limit_(queue_limit) {
   ASSERT(threads >= 1 && queue_limit >= 1);
   threads_.reserve(threads);
-  for (std::size_t i = 0; i < threads; ++i)
-    threads_.emplace_back([this] { run(); });
+  try {
+    for (std::size_t i = 0; i < threads; ++i)
+      threads_.emplace_back([this] { run(); });
+  } catch (const std::system_error& error) {
+    // Fewer threads only take longer; none at all is a failure.
+    if (threads_.empty())
+      throw Error(ErrorCode::kIo, std::string("threads: start: ") + error.what());
+  }
 }
 
 ThreadPool::~ThreadPool() {

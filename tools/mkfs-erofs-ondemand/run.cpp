@@ -3,11 +3,13 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <ostream>
 
 #include "cli/tool_main.h"
+#include "hash/digest.h"
 #include "image/image_builder.h"
 #include "input/image_input.h"
 #include "mkfs-erofs-ondemand/options.h"
@@ -33,14 +35,23 @@ void allow_many_files() {
 
 // The name in the store: the option, the image's own, else the file's without its extensions.
 std::string choose_ref(const Options& options, const input::ImageInput& input) {
-  if (!options.ref.empty()) return options.ref;
-  if (!input.default_ref.empty()) return oci::make_ref_name(input.default_ref);
+  // A digest selects inside IMAGE; it is no name.
+  if (!options.ref.empty() && !hash::Digest::parse(options.ref)) return options.ref;
+  const std::string own = oci::make_ref_name(input.default_ref);
+  if (!own.empty()) return own;
   std::string name =
       options.image == "-"
           ? "image"
           : std::filesystem::absolute(options.image).lexically_normal().filename().native();
   name = oci::make_ref_name(name.substr(0, name.find('.', 1)));
   return name.empty() ? "image" : name;
+}
+
+// Memory for frames and batches is bounded by bytes, however many jobs and however large the units.
+std::size_t frames_in_flight(const Options& options) {
+  constexpr std::uint64_t kBudget = 64 * std::uint64_t{util::kMiB};
+  return std::clamp<std::uint64_t>(kBudget / options.frame_size, 2,
+                                   4 * std::uint64_t{options.jobs});
 }
 
 image::BuildOptions build_options(const Options& options, const std::string& ref) {
@@ -50,7 +61,7 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
   build.blob.form = options.is_compressed ? blob::StoredForm::kZstd : blob::StoredForm::kRaw;
   build.blob.zstd_level = options.zstd_level;
   build.blob.frame_size = static_cast<std::uint32_t>(options.frame_size);
-  build.blob.frames_in_flight = 4 * std::size_t{options.jobs};
+  build.blob.frames_in_flight = frames_in_flight(options);
   build.one_blob = options.blobs == BlobLayout::kImage;
   build.jobs = options.jobs;
   build.tool = cli::version_text(kTool);
@@ -68,9 +79,20 @@ input::ImageInput open_input(const Options& options, const cli::Io& io) {
   return input::open_image(in);
 }
 
+// The name of the image would pass from the tar image to ours, in the user's own layout.
+void refuse_own_input(const Options& options) {
+  std::error_code ignored;
+  if (options.image != "-" && std::filesystem::equivalent(options.image, options.output, ignored)) {
+    throw util::Error(util::ErrorCode::kUsage,
+                      util::concat(util::printable(options.output),
+                                   ": write: is the source image; choose another --output"));
+  }
+}
+
 int build(const Options& options, cli::Io& io) {
   const auto start = std::chrono::steady_clock::now();
-  if (!options.ref.empty()) oci::check_ref_name(options.ref);
+  if (!options.ref.empty() && !hash::Digest::parse(options.ref)) oci::check_ref_name(options.ref);
+  refuse_own_input(options);
   allow_many_files();
   input::ImageInput input = open_input(options, io);
   store::Store store = store::Store::create_or_open(
@@ -78,7 +100,7 @@ int build(const Options& options, cli::Io& io) {
   const std::string ref = choose_ref(options, input);
   const image::BuildResult result = build_image(input, store, build_options(options, ref));
   for (const std::string& warning : result.warnings)
-    io.err << kTool << ": warning: " << util::printable(warning) << '\n';
+    io.err << kTool << ": warning: " << warning << '\n';
   if (result.moved_from && !options.quiet) {
     io.err << kTool << ": " << ref << ": was the name of " << result.moved_from->to_string()
            << ", which stays in the store by its digest\n";
