@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <iostream>
 #include <new>
@@ -61,8 +62,12 @@ int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std:
   } catch (const CLI::CallForVersion& version) {
     io.out << version.what() << '\n';
   } catch (const CLI::ParseError& error) {
-    io.err << tool << ": usage: " << util::printable(error.what()) << " (see '" << tool
-           << " --help')\n";
+    std::string help(tool);
+    for (const CLI::App* command : app.get_subcommands())
+      help.append(" ").append(command->get_name());
+    std::string text = error.what();
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    io.err << tool << ": usage: " << util::printable(text) << " (see '" << help << " --help')\n";
     return kExitUsage;
   }
   return check_output(tool, io);

@@ -13,6 +13,7 @@
 #include "image/data_pipeline.h"
 #include "image/image_objects.h"
 #include "input/image_input.h"
+#include "input/spool.h"
 #include "store/store.h"
 
 namespace ondemand::image {
@@ -24,8 +25,9 @@ struct BuildOptions {
   // false: a blob for each layer that adds data; true: one blob of what the final tree needs.
   bool one_blob = false;
   std::size_t jobs = 1;
-  std::string tool;                              // name and version, for the manifest
-  std::filesystem::path temporary = "/var/tmp";  // where a pipe is kept that must be read twice
+  std::string tool;  // name and version, for the manifest
+  std::filesystem::path temporary =
+      input::default_temporary_directory();  // where a pipe is kept that must be read twice
 };
 
 struct BuildResult {

@@ -58,11 +58,21 @@ oci::DockerImage DockerReader::select(const std::vector<oci::DockerImage>& image
   if ((options_.ref.empty() || options_.ref_is_optional) && images.size() == 1)
     return images.front();
   std::string list;
+  std::vector<const oci::DockerImage*> matching;
   for (const oci::DockerImage& image : images) {
     for (const std::string& tag : image.repo_tags) {
-      if (!options_.ref.empty() && short_name(tag) == short_name(options_.ref)) return image;
+      const bool fits = !options_.ref.empty() && short_name(tag) == short_name(options_.ref);
+      if (fits && (matching.empty() || matching.back() != &image)) matching.push_back(&image);
       list.append(list.empty() ? "" : ", ").append(util::printable(tag));
     }
+  }
+  if (matching.size() == 1) return *matching.front();
+  if (!matching.empty()) {
+    list.clear();
+    for (const oci::DockerImage* image : matching)
+      list.append(list.empty() ? "" : ", ").append(util::printable(image->config));
+    fail(ErrorCode::kUsage, concat("select: several images have the name '",
+                                   util::printable(options_.ref), "': ", list));
   }
   if (list.empty()) list = "none with a name";
   if (options_.ref.empty())
@@ -71,11 +81,13 @@ oci::DockerImage DockerReader::select(const std::vector<oci::DockerImage>& image
                                     util::printable(options_.ref), "'; there are: ", list));
 }
 
-// The configuration's file is named by its digest: "<hex>.json" or "blobs/sha256/<hex>".
+// The configuration's file is named by its digest: "<hex>.json", "sha256:<hex>" or
+// "blobs/sha256/<hex>".
 void DockerReader::check_config_digest(const oci::DockerImage& image,
                                        const hash::Digest& have) const {
   std::string_view base = std::string_view(image.config).substr(image.config.rfind('/') + 1);
   if (base.ends_with(".json")) base.remove_suffix(5);
+  if (base.starts_with("sha256:")) base.remove_prefix(7);
   const auto want = hash::Digest::from_hex(base);
   if (want && *want != have)
     fail(ErrorCode::kDigestMismatch,

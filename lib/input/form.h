@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which kind of tar it is, told by the names of its entries alone: an OCI archive, a `docker save`
+// Which kind of tar it is, told by the names of its entries: an OCI archive, a `docker save`
 // archive, or a root file system.
 //
-// An image archive holds nothing but the names of its format; the first other name makes the tar a
-// root file system, also when names of the format (a directory "blobs", a "manifest.json") came
-// before.  Hidden names in the top directory decide nothing, since layouts collect them (locks,
-// temporary files, what desktop systems leave behind).
+// An image archive may hold other files as well (a README), so that all names must be seen; but the
+// first name that every root file system has (usr, etc) makes the tar one, also when names of an
+// archive (a directory "blobs", a "manifest.json") came before.  So does, in a stream, another
+// foreign name before any object of an archive: a stream should not be copied for nothing.  Hidden
+// names in the top directory decide nothing, since layouts collect them (locks, temporary files,
+// what desktop systems leave behind).
 #pragma once
 
 #include <string>
@@ -21,16 +23,24 @@ std::string normal_member_path(std::string_view path);
 
 class FormDetector {
  public:
+  enum class Reading { kStream, kSeekable };
+  explicit FormDetector(Reading reading = Reading::kStream) : reading_(reading) {}
+
   // Takes the next entry's name.  False: the tar is a root file system, no more names are needed.
   bool add(std::string_view path);
-  // The answer when all names (or, after false, enough) have been seen.  Where an archive has both
-  // manifests (docker save since version 25) it is an OCI archive.
+  // The answer of the names when all (or, after false, enough) have been seen.  Where an archive
+  // has both manifests (docker save since version 25) it is an OCI archive.
   Form form() const;
+  // form() is kRootfs, but there is a manifest.json: if that names members of the tar it is a
+  // docker archive.
+  bool may_be_docker_archive() const;
   // All names are those of an archive, objects among them, but what ties them together is missing:
   // an archive that was cut short, not a root file system.
   bool is_incomplete_archive() const;
 
  private:
+  Reading reading_;
+  bool is_rootfs_ = false;  // decided
   bool foreign_ = false;
   bool has_layout_file_ = false;
   bool has_index_ = false;

@@ -11,7 +11,10 @@
 
 #include "codec/decompress.h"
 #include "input/layout_image.h"
+#include "input/objects.h"
 #include "input/spool.h"
+#include "oci/docker_archive.h"
+#include "oci/json.h"
 #include "oci/reference.h"
 #include "tar/archive_index.h"
 #include "tar/tar_reader.h"
@@ -25,9 +28,6 @@ namespace {
 using util::concat;
 using util::Error;
 using util::ErrorCode;
-
-// Up to here members are read past while only names are wanted; larger ones are worth a seek.
-constexpr std::uint64_t kSmallMember = 64 * 1024;  // Unit: bytes
 
 // An opened file or pipe.
 struct Opened {
@@ -109,35 +109,47 @@ ImageInput open_archive(Form form, const std::shared_ptr<const util::Fd>& file,
                                    : open_docker_image(objects, options);
 }
 
-// Uncompressed tar in a file: nothing is copied.
-ImageInput open_seekable(Opened opened, const InputOptions& options) {
-  const auto file = std::make_shared<const util::Fd>(std::move(opened.fd));
-  const StoredObject whole{file, {0, opened.size}};
-  FormDetector detector;
-  bool undecided = true;
-  {
-    const auto source = whole.open(opened.name);
-    tar::TarReader reader(*source, opened.name);
-    tar::Entry entry;
-    while (undecided && reader.next(entry)) {
-      undecided = detector.add(entry.path);
-      if (entry.size > kSmallMember) break;
+// Does manifest.json name members of its archive, all of them there?
+bool is_docker_archive(const std::shared_ptr<const util::Fd>& file,
+                       const std::vector<tar::MemberLocation>& members, const std::string& name) {
+  const ArchiveObjects objects(file, members, name);
+  const auto manifest = objects.find("manifest.json");
+  if (!manifest || manifest->range.len > oci::kMaxIndexBytes) return false;
+  const std::string text = manifest->read(oci::kMaxIndexBytes, name);
+  try {
+    for (const oci::DockerImage& image : oci::parse_docker_manifest(text, name)) {
+      if (!objects.find(image.config)) return false;
+      for (const std::string& layer : image.layers)
+        if (!objects.find(layer)) return false;
     }
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kTooLarge) throw;
+    return false;  // another program's file of that name
   }
-  std::vector<tar::MemberLocation> members;
-  if (undecided) {
-    members = tar::index_archive_file(file->get(), opened.name);
-    for (const tar::MemberLocation& member : members)
-      if (!detector.add(member.path)) break;
-  }
-  check_complete(detector, opened.name);
-  if (detector.form() != Form::kRootfs)
-    return open_archive(detector.form(), file, members, opened.name, options);
-  return make_rootfs(
-      options, opened.name, [whole, name = opened.name] { return whole.open(name); }, opened.size);
 }
 
-// What can be read once only: kept while it may be an archive, handed on when it is none.
+// Uncompressed tar in a file: nothing is copied.
+ImageInput open_file(const std::shared_ptr<const util::Fd>& file, std::uint64_t size,
+                     const std::string& name, const InputOptions& options) {
+  FormDetector detector(FormDetector::Reading::kSeekable);
+  tar::visit_paths(file->get(), name,
+                   [&detector](const std::string& path) { return detector.add(path); });
+  Form form = detector.form();
+  std::vector<tar::MemberLocation> members;
+  if (form != Form::kRootfs || detector.may_be_docker_archive())
+    members = tar::index_archive_file(file->get(), name);
+  if (detector.may_be_docker_archive() && is_docker_archive(file, members, name))
+    form = Form::kDockerArchive;
+  if (form != Form::kRootfs) return open_archive(form, file, members, name, options);
+  check_complete(detector, name);
+  const StoredObject whole{file, {0, size}};
+  return make_rootfs(
+      options, name, [whole, name] { return whole.open(name); }, size);
+}
+
+// What can be read once only: kept while it may be an archive, handed on when it is none.  An
+// archive is then read as a file.
 ImageInput open_stream(std::unique_ptr<util::ByteSource> stream, const std::string& name,
                        const InputOptions& options) {
   auto spool = std::make_unique<Spool>(options.temporary);
@@ -157,10 +169,10 @@ ImageInput open_stream(std::unique_ptr<util::ByteSource> stream, const std::stri
     }
   }
   check_complete(detector, name);
-  if (detector.form() != Form::kRootfs) {
+  if (detector.form() != Form::kRootfs || detector.may_be_docker_archive()) {
+    const std::uint64_t size = spool->size();
     const auto file = std::make_shared<const util::Fd>(spool->take_file());
-    const auto members = tar::index_archive_file(file->get(), name);
-    return open_archive(detector.form(), file, members, name, options);
+    return open_file(file, size, name, options);
   }
   auto source = std::make_shared<std::unique_ptr<util::ByteSource>>(
       std::make_unique<ReplaySource>(std::move(spool), std::move(stream)));
@@ -218,7 +230,8 @@ ImageInput open_image(const InputOptions& options) {
     const util::Bytes start = util::Bytes(head).first(len);
     refuse_other_formats(start, opened.name);
     if (codec::detect_compression(start) == codec::Compression::kNone)
-      return open_seekable(std::move(opened), options);
+      return open_file(std::make_shared<const util::Fd>(std::move(opened.fd)), opened.size,
+                       opened.name, options);
   }
   const std::string name = opened.name;
   auto raw = std::make_unique<util::FdSource>(std::move(opened.fd), name);

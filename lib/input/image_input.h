@@ -18,14 +18,15 @@
 #include "hash/digest.h"
 #include "input/form.h"
 #include "input/layer.h"
+#include "input/spool.h"
 #include "oci/descriptor.h"
 
 namespace ondemand::input {
 
 struct InputOptions {
-  std::string image;                             // path, or "-" for standard input
-  int stdin_fd = 0;                              // what "-" reads; borrowed
-  std::filesystem::path temporary = "/var/tmp";  // where copies go
+  std::string image;  // path, or "-" for standard input
+  int stdin_fd = 0;   // what "-" reads; borrowed
+  std::filesystem::path temporary = default_temporary_directory();  // where copies go
   // Selects inside an archive or index by reference name ("name:tag" of docker save too), or by
   // "sha256:..." of a manifest; empty: the only one.
   std::string ref;

@@ -20,6 +20,11 @@ constexpr const char* kSpoolName = "temporary copy of the input";
 
 }  // namespace
 
+std::filesystem::path default_temporary_directory() {
+  const char* directory = std::getenv("TMPDIR");
+  return directory != nullptr && directory[0] == '/' ? directory : "/var/tmp";
+}
+
 util::Fd open_unlinked_file(const std::filesystem::path& directory) {
   util::Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   // File systems without O_TMPFILE (overlayfs before Linux 6.6, NFS) say so in these two ways.

@@ -15,6 +15,10 @@
 
 namespace ondemand::input {
 
+// $TMPDIR when it is an absolute path, else /var/tmp: copies of images are large, and /tmp is often
+// memory.
+std::filesystem::path default_temporary_directory();
+
 // A file without a name in `directory`, gone with its descriptor.  Throws kIo, kNotFound.
 util::Fd open_unlinked_file(const std::filesystem::path& directory);
 

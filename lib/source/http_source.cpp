@@ -118,8 +118,11 @@ HttpSource::Form HttpSource::form(Deadline deadline) {
   const auto response = get(request, ignored, deadline);
   const bool is_page = response.media_type() == "text/html";
   const bool is_registry = (response.status == 200 && !is_page) || response.status == 401;
-  form_ = is_registry ? Form::kRegistry : Form::kStatic;
-  return form_;
+  if (is_registry) return form_ = Form::kRegistry;
+  // A proxy that is starting answers 403 or 5xx for a while: only "not found" and pages are taken
+  // for the word of a static server.
+  if (response.status == 404 || response.status == 200) form_ = Form::kStatic;
+  return Form::kStatic;
 }
 
 std::string HttpSource::blob_target(const hash::Digest& blob, Form form) const {

@@ -124,8 +124,10 @@ AclEntry parse_entry(std::string_view text) {
 
   const auto id = parse_id(parts.size() == 4 ? parts[3] : parts[1]);
   if (!id)
-    throw util::Error(ErrorCode::kUnsupported,
-                      concat("acl ", util::printable(text), ": a name without its number"));
+    throw util::Error(
+        ErrorCode::kUnsupported,
+        concat("acl ", util::printable(text), ": names a ", entry.tag == kUser ? "user" : "group",
+               " without a number; pack with --numeric-owner"));
   entry.id = *id;
   return entry;
 }

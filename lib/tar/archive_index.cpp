@@ -79,4 +79,13 @@ std::vector<MemberLocation> index_archive_file(int fd, const std::string& name) 
   return index_entries(reader, name);
 }
 
+void visit_paths(int fd, const std::string& name,
+                 const std::function<bool(const std::string&)>& visit) {
+  PositionedFile file(fd, name);
+  TarReader reader(file, name, [&file](std::uint64_t len) { return file.skip(len); });
+  Entry entry;
+  while (reader.next(entry) && visit(entry.path)) {
+  }
+}
+
 }  // namespace ondemand::tar

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,11 @@ std::vector<MemberLocation> index_archive(util::ByteSource& source, const std::s
 // The same for an open file, from its beginning, without reading the data.  Borrows `fd`; its
 // position does not matter and stays.
 std::vector<MemberLocation> index_archive_file(int fd, const std::string& name);
+
+// Shows the path of every entry, of any type, to `visit` until that returns false.  Reads headers
+// only and keeps nothing, so that the number of entries does not matter.
+void visit_paths(int fd, const std::string& name,
+                 const std::function<bool(const std::string&)>& visit);
 
 inline constexpr std::size_t kMaxMembers = 1'000'000;
 

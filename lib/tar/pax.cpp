@@ -166,16 +166,29 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
   }
 }
 
-void check_xattr_total(const PaxValues& values) {
+std::size_t xattr_bytes(const PaxValues& values) {
   std::size_t total = 0;
   for (const auto& xattr : values.xattrs)
     total += xattr.first.size() + xattr.second.size();
+  return total;
+}
+
+void check_xattr_total(const PaxValues& values) {
+  const std::size_t total = xattr_bytes(values);
   if (total > kMaxXattrBytes)
     throw util::Error(ErrorCode::kTooLarge, concat("extended attributes: ", total,
                                                    " bytes, the limit is ", kMaxXattrBytes));
 }
 
 }  // namespace
+
+std::size_t stored_bytes(const PaxValues& values) {
+  std::size_t total = xattr_bytes(values) + values.acl_access.size() + values.acl_default.size() +
+                      values.sparse_map.size() * sizeof(values.sparse_map[0]);
+  for (const auto* text : {&values.path, &values.link_target, &values.sparse_name})
+    total += *text ? (*text)->size() : 0;
+  return total;
+}
 
 util::Timestamp parse_pax_time(std::string_view text) {
   const std::string_view whole_text = text;

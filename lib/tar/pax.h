@@ -46,6 +46,9 @@ struct PaxValues {
 // Throws kCorrupt for anything that is not a list of records, kTooLarge above the limits.
 void parse_pax_records(util::Bytes body, PaxValues& values);
 
+// What the values take in memory, about.  Unit: bytes.
+std::size_t stored_bytes(const PaxValues& values);
+
 // Decimal seconds with a sign and a fraction, rounded down to nanoseconds.
 // Throws kCorrupt.
 util::Timestamp parse_pax_time(std::string_view text);

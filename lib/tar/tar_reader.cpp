@@ -9,6 +9,7 @@
 #include "tar/header.h"
 #include "tar/pax.h"
 #include "tar/sparse.h"
+#include "util/align.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -24,6 +25,11 @@ using util::ErrorCode;
 // Bodies of pax and GNU long-name headers are held in memory.
 constexpr std::uint64_t kMaxPaxBody = 32 * 1024 * 1024;  // a sparse map 0.1 of a million pieces
 constexpr std::uint64_t kMaxLongName = 64 * 1024;
+// Global values are copied for every entry.
+constexpr std::uint64_t kMaxGlobalBytes = 64 * 1024;
+// What tar writes for no files at all: one record of zeros at most.
+constexpr std::size_t kMaxEmptyArchive = 20 * kBlock;
+constexpr std::size_t kEndMark = 2 * kBlock;
 
 [[noreturn]] void corrupt(std::string_view reason) {
   throw Error(ErrorCode::kCorrupt, std::string(reason));
@@ -50,19 +56,22 @@ class TarReader::Impl {
  private:
   bool next_unchecked(Entry& entry);
   bool read_header(Header& header);
-  void check_end();
+  void take_end_mark();
+  void check_empty_archive();
   bool read_extension(RawEntry& raw);
+  void read_global(const Header& header);
   std::string read_body(const Header& header, std::uint64_t limit);
   std::string read_long_name(const Header& header);
   void begin_data(const RawEntry& raw, Entry& entry);
   void begin_sparse_data(const RawEntry& raw, Entry& entry, std::uint64_t stored);
-  bool hardlink_has_data(const Header& header);
+  bool hardlink_has_data(const Header& header, std::uint64_t stored);
   void finish_data();
   void warn(std::string_view text);
 
   BlockInput input_;
   std::string name_;
   PaxValues global_;
+  std::string local_records_;  // bodies of the current entry's own extended headers
   bool any_header_ = false;
   bool at_end_ = false;
   bool has_end_mark_ = false;
@@ -82,8 +91,8 @@ class TarReader::Impl {
 
 void TarReader::Impl::warn(std::string_view text) {
   if (warnings_.size() >= kMaxWarnings) return;
-  warnings_.push_back(
-      concat(name_, ": ", util::printable(entry_path_), " at byte ", entry_offset_, ": ", text));
+  const std::string entry = entry_path_.empty() ? "" : concat(util::printable(entry_path_), " ");
+  warnings_.push_back(concat(name_, ": ", entry, "at byte ", entry_offset_, ": ", text));
 }
 
 bool TarReader::Impl::next(Entry& entry) {
@@ -103,8 +112,8 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
   if (at_end_) return false;
   entry_offset_ = input_.offset();
   entry_path_.clear();
+  local_records_.clear();
   RawEntry raw;
-  raw.pax = global_;
   bool extended = false;
   for (;;) {
     if (!read_header(raw.header)) {
@@ -113,9 +122,12 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
       return false;
     }
     if (!read_extension(raw)) break;
-    extended = raw.header.type != 'g' && raw.header.type != 'V';
+    extended |= raw.header.type != 'g' && raw.header.type != 'V';
     if (!extended) entry_offset_ = input_.offset();
   }
+  // Only now, so that a global header behind the entry's own one does not win.
+  raw.pax = global_;
+  parse_pax_records(util::as_bytes(local_records_), raw.pax);
   entry_path_ = path_of(raw).substr(0, 256);
   bool known_type = false;
   entry.type = type_of(raw, known_type);
@@ -132,7 +144,7 @@ bool TarReader::Impl::read_header(Header& header) {
   if (block.empty()) return false;  // GNU tar accepts an archive without its end mark, too
   if (block.size() < kBlock) corrupt("archive is truncated inside a header");
   if (is_zero_block(block)) {
-    check_end();
+    take_end_mark();
     return false;
   }
   if (!has_header_checksum(block))
@@ -144,16 +156,25 @@ bool TarReader::Impl::read_header(Header& header) {
   return true;
 }
 
-// Stands at a zero block.  Disk images may begin with zeros, too; an empty archive is zeros all
-// the way.
-void TarReader::Impl::check_end() {
+// Stands at a zero block.
+void TarReader::Impl::take_end_mark() {
+  if (!any_header_) check_empty_archive();
+  const Bytes mark = input_.peek(kEndMark);
+  // One block is enough at the end of the source, where it was cut to blocks.
+  if (!is_zero_block(mark)) corrupt("a block of zeros between entries");
   has_end_mark_ = true;
-  if (any_header_) return;
-  for (;;) {
-    const Bytes bytes = input_.take_some(BlockInput::kBufferSize);
-    if (bytes.empty()) return;
-    if (!is_zero_block(bytes)) corrupt("not a tar archive");
-  }
+  entry_offset_ = input_.offset();
+  input_.consume(mark.size());
+  if (!is_zero_block(input_.peek(kMaxEmptyArchive)))
+    warn("data behind the end mark of the archive is ignored");
+}
+
+// Disk images may begin with zeros, too, and files with lost content consist of them.
+void TarReader::Impl::check_empty_archive() {
+  const Bytes all = input_.peek(kMaxEmptyArchive + 1);
+  if (all.size() > kMaxEmptyArchive || all.size() < kEndMark || all.size() % kBlock != 0 ||
+      !is_zero_block(all))
+    corrupt("not a tar archive");
 }
 
 // Takes in a header that only describes the one behind it; false when it is an entry itself.
@@ -161,11 +182,10 @@ bool TarReader::Impl::read_extension(RawEntry& raw) {
   switch (raw.header.type) {
     case 'x':
     case 'X':  // Solaris' name for 'x'
-      parse_pax_records(util::as_bytes(read_body(raw.header, kMaxPaxBody)), raw.pax);
+      local_records_ += read_body(raw.header, kMaxPaxBody - local_records_.size());
       return true;
     case 'g':
-      parse_pax_records(util::as_bytes(read_body(raw.header, kMaxPaxBody)), global_);
-      raw.pax = global_;
+      read_global(raw.header);
       return true;
     case 'L':
       raw.long_name = read_long_name(raw.header);
@@ -185,6 +205,14 @@ bool TarReader::Impl::read_extension(RawEntry& raw) {
     default:
       return false;
   }
+}
+
+void TarReader::Impl::read_global(const Header& header) {
+  parse_pax_records(util::as_bytes(read_body(header, kMaxGlobalBytes)), global_);
+  const std::uint64_t total = stored_bytes(global_);
+  if (total > kMaxGlobalBytes)
+    throw Error(ErrorCode::kTooLarge, concat("global extended headers: ", total,
+                                             " bytes, the limit is ", kMaxGlobalBytes));
 }
 
 std::string TarReader::Impl::read_body(const Header& header, std::uint64_t limit) {
@@ -213,11 +241,22 @@ std::string TarReader::Impl::read_long_name(const Header& header) {
 }
 
 // Old archives give hard links the size of their target without its data, POSIX allows data.
-bool TarReader::Impl::hardlink_has_data(const Header& header) {
+bool TarReader::Impl::hardlink_has_data(const Header& header, std::uint64_t stored) {
   if (header.dialect == Dialect::kV7 || header.dialect == Dialect::kGnu) return false;
   const Bytes next = input_.peek(kBlock);
-  if (next.size() < kBlock) return false;
-  return !is_zero_block(next) && !has_header_checksum(next);
+  if (next.size() < kBlock || has_header_checksum(next)) return false;
+  if (!is_zero_block(next)) return true;
+  if (header.dialect != Dialect::kUstar) return false;
+
+  // Either the end mark or data that begins with zeros: what lies behind the data decides.
+  constexpr std::size_t kLimit = BlockInput::kBufferSize;
+  if (stored > kLimit - 2 * kBlock) return input_.peek(kLimit).size() == kLimit;
+  const auto rounded = static_cast<std::size_t>(util::round_up<std::uint64_t>(stored, kBlock));
+  const Bytes seen = input_.peek(rounded + kBlock);
+  if (seen.size() < rounded) return false;
+  if (seen.size() < rounded + kBlock) return !is_zero_block(seen);
+  const Bytes behind = seen.subspan(rounded);
+  return is_zero_block(behind) || has_header_checksum(behind);
 }
 
 void TarReader::Impl::begin_data(const RawEntry& raw, Entry& entry) {
@@ -232,7 +271,7 @@ void TarReader::Impl::begin_data(const RawEntry& raw, Entry& entry) {
   std::uint64_t stored = checked_size(raw.pax.size.value_or(raw.header.size));
   const char type = raw.header.type;
   if (type >= '2' && type <= '6') stored = 0;  // the size field has other uses there
-  if (type == '1' && stored > 0 && !hardlink_has_data(raw.header)) stored = 0;
+  if (type == '1' && stored > 0 && !hardlink_has_data(raw.header, stored)) stored = 0;
   padding_ = (kBlock - stored % kBlock) % kBlock;
   if (entry.type != EntryType::kRegular) {
     skip_ = stored;

@@ -45,7 +45,8 @@ class TarReader {
 
   // Moves to the next entry, skipping data that was not read.  False at the end of the archive:
   // its end mark, or the end of the source between two entries.  What lies behind the end mark is
-  // not read, so who checks a digest of the source reads the rest.
+  // not read to its end, so who checks a digest of the source reads the rest; what is seen of it
+  // gives a warning.  A source of zeros alone is an archive when it has 1024 to 10,240 of them.
   //
   // Data of a hard link entry (pax option linkdata) is skipped: it repeats the target's.
   //
@@ -61,8 +62,9 @@ class TarReader {
   // piece.  Unit: bytes.
   std::optional<std::uint64_t> data_offset() const;
 
-  // After next() returned false: the archive ended with its end mark (a block of zeros), not just
-  // with the source.  Where no digest protects the source, one without the mark may be cut short.
+  // After next() returned false: the archive ended with its end mark (two blocks of zeros, or one
+  // and the end of the source), not just with the source.  Where no digest protects the source, one
+  // without the mark may be cut short.
   bool has_end_mark() const;
 
   // What was odd and has been tolerated, one sentence each; at most kMaxWarnings are kept.

@@ -31,6 +31,57 @@ std::pair<std::string_view, std::string_view> split_last(std::string_view path) 
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
+// Source: Linux MAXSYMLINKS.
+constexpr int kMaxLinkHops = 40;
+// As deep as a path has names; with symbolic links on the way it could be any depth.
+constexpr std::size_t kMaxDepth = 2048;
+
+// A place on the way along a path inside a root: what a symbolic link says comes before what is
+// left of the path.
+class Walk {
+ public:
+  Walk(InodeId root, std::string_view path) : way_{root}, rest_(path) {}
+
+  InodeId here() const { return way_.back(); }
+  std::size_t depth() const { return way_.size(); }
+  bool at_end() const { return position_ >= rest_.size(); }
+  // The next name; empty where the path ends in a slash.  Valid until follow().
+  std::string_view next_name() {
+    for (;;) {
+      std::string_view rest = std::string_view(rest_).substr(position_);
+      const std::string_view name = take_component(rest);
+      position_ = rest_.size() - rest.size();
+      if (name == "..") {
+        if (way_.size() > 1) way_.pop_back();
+      } else if ((!name.empty() && name != ".") || at_end()) {
+        return name == "." ? std::string_view() : name;
+      }
+    }
+  }
+  void enter(InodeId directory) { way_.push_back(directory); }
+  // False after too many of them.
+  bool follow(std::string_view target) {
+    if (++hops_ > kMaxLinkHops) return false;
+    if (target.starts_with('/')) way_.resize(1);
+    rest_ = util::concat(target, "/", std::string_view(rest_).substr(position_));
+    position_ = 0;
+    return true;
+  }
+
+ private:
+  std::vector<InodeId> way_;  // from the root on
+  std::string rest_;
+  std::size_t position_ = 0;
+  int hops_ = 0;
+};
+
+[[noreturn]] void refuse_parent(std::string_view path, std::string_view name,
+                                std::string_view reason) {
+  throw util::Error(util::ErrorCode::kCorrupt,
+                    util::concat(util::printable(path), ": add entry in it: parent ",
+                                 util::printable(name.substr(0, 256)), " ", reason));
+}
+
 }  // namespace
 
 InodeId add_inode(Tree& tree, Inode inode) {
@@ -63,9 +114,10 @@ void LayerTree::put(InodeId parent, std::string_view name, InodeId inode) {
   const auto [slot, added] = children(parent).try_emplace(std::string(name), inode);
   if (added) return;
   const InodeId old = std::exchange(slot->second, inode);
-  // A directory that goes takes the directories below with it, so no cached one may stay.
+  // A directory that goes takes the directories below with it and a symbolic link may have led to
+  // one, so no cached one may stay.
+  last_directory_ = kNoInode;
   if (!is_open_link(old) && tree_.inodes[old].type == FileType::kDirectory) {
-    last_directory_ = kNoInode;
     directories_.erase(old);
     tree_.inodes[old].children->clear();
   }
@@ -73,24 +125,48 @@ void LayerTree::put(InodeId parent, std::string_view name, InodeId inode) {
 
 InodeId LayerTree::make_directory(std::string_view path) {
   if (last_directory_ != kNoInode && path == last_path_) return last_directory_;
-  InodeId directory = root_;
-  for (std::string_view rest = path; !rest.empty();) {
-    const std::string_view name = take_component(rest);
-    const auto child = children(directory).find(std::string(name));
-    const bool exists = child != children(directory).end() && !is_open_link(child->second) &&
-                        tree_.inodes[child->second].type == FileType::kDirectory;
-    directory = exists ? child->second : new_directory(directory, name);
+  Walk walk(root_, path);
+  while (!walk.at_end()) {
+    const std::string_view name = walk.next_name();
+    if (name.empty()) continue;
+    if (walk.depth() > kMaxDepth) refuse_parent(path, name, "lies too deep");
+    if (name.size() > kMaxNameBytes) refuse_parent(path, name, "has a name of over 255 bytes");
+    const auto child = children(walk.here()).find(std::string(name));
+    if (child == children(walk.here()).end()) {
+      walk.enter(new_directory(walk.here(), name));
+      continue;
+    }
+    const InodeId found = child->second;
+    if (is_open_link(found)) refuse_parent(path, name, "is not a directory");
+    const Inode& inode = tree_.inodes[found];
+    if (inode.type == FileType::kDirectory) {
+      walk.enter(found);
+    } else if (inode.type != FileType::kSymlink) {
+      refuse_parent(path, name, "is not a directory");
+    } else if (!walk.follow(inode.inline_data)) {
+      refuse_parent(path, child->first, "is a loop of symbolic links");
+    }
   }
   last_path_ = path;
-  last_directory_ = directory;
-  return directory;
+  last_directory_ = walk.here();
+  return last_directory_;
 }
 
 void LayerTree::put_directory(std::string_view path, Inode metadata) {
-  const InodeId id = make_directory(path);
+  InodeId id = root_;
+  if (!path.empty()) {
+    const auto [parent_path, name] = split_last(path);
+    const InodeId parent = make_directory(parent_path);
+    const auto child = children(parent).find(std::string(name));
+    const bool exists = child != children(parent).end() && !is_open_link(child->second) &&
+                        tree_.inodes[child->second].type == FileType::kDirectory;
+    id = exists ? child->second : new_directory(parent, name);
+  }
   metadata.children = std::move(tree_.inodes[id].children);
   tree_.inodes[id] = std::move(metadata);
   directories_[id].is_explicit = true;
+  last_path_ = path;
+  last_directory_ = id;
 }
 
 void LayerTree::add_whiteout(InodeId directory, std::string_view name) {
@@ -98,15 +174,24 @@ void LayerTree::add_whiteout(InodeId directory, std::string_view name) {
 }
 
 InodeId LayerTree::find(InodeId root, std::string_view path) const {
-  InodeId id = root;
-  while (!path.empty()) {
-    if (is_open_link(id) || tree_.inodes[id].type != FileType::kDirectory) return kNoInode;
-    const Children& names = children(id);
-    const auto child = names.find(std::string(take_component(path)));
+  Walk walk(root, path);
+  while (!walk.at_end()) {
+    const std::string_view name = walk.next_name();
+    if (name.empty()) break;
+    const Children& names = children(walk.here());
+    const auto child = names.find(std::string(name));
     if (child == names.end()) return kNoInode;
-    id = child->second;
+    // The last name means what it is, also when that is a symbolic link.
+    if (walk.at_end()) return child->second;
+    if (is_open_link(child->second)) return kNoInode;
+    const Inode& inode = tree_.inodes[child->second];
+    if (inode.type == FileType::kDirectory) {
+      walk.enter(child->second);
+    } else if (inode.type != FileType::kSymlink || !walk.follow(inode.inline_data)) {
+      return kNoInode;
+    }
   }
-  return id;
+  return walk.here();
 }
 
 void LayerTree::put_link(std::string_view path, std::string_view target) {

@@ -34,12 +34,16 @@ class LayerTree {
   InodeId root() const { return root_; }
   const LayerDirectory& directory(InodeId id) const { return directories_.at(id); }
 
-  // The directory at a normalised path.  Makes what is missing, as implicit directories, also in
-  // place of something that is no directory.
+  // The directory at a normalised path.  Makes what is missing, as implicit directories.  Symbolic
+  // links of this layer on the way are followed inside the root, as an unpacker would; those of
+  // lower layers are hidden by what this layer puts in their place.
+  // Throws kCorrupt where another kind of file of this layer stands, for loops and for a depth
+  // that no path has.
   InodeId make_directory(std::string_view path);
   // Puts an inode at `name`; replaces what was there.
   void put(InodeId parent, std::string_view name, InodeId inode);
-  // Gives the directory at `path` ("" = root) its metadata; keeps its children.
+  // Gives the directory at `path` ("" = root) its metadata; keeps its children.  Replaces what is
+  // no directory.
   void put_directory(std::string_view path, Inode metadata);
   void mark_opaque(InodeId directory) { directories_[directory].is_opaque = true; }
   void add_whiteout(InodeId directory, std::string_view name);

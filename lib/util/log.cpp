@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "util/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 
 namespace ondemand::util {
 
@@ -27,8 +29,24 @@ void append_value(std::string& line, std::string_view value) {
   line.push_back('"');
 }
 
-// One write(2) a line, so that lines of several processes do not mix.
+// A pipe that poll(2) calls writable takes this much without blocking (PIPE_BUF, pipe(7)), in one
+// piece, so that lines of several processes do not mix.
+constexpr std::size_t kMaxLine = 4096;
+
+// Never waits: a reader of the log that has stopped reading must not stop the reads that demandd
+// answers.  What could not be written is counted and told with the next line that can.
 void write_line(std::string line) {
+  static std::atomic<std::uint64_t> dropped = 0;
+  struct pollfd ready {
+    STDERR_FILENO, POLLOUT, 0
+  };
+  if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
+    ++dropped;
+    return;
+  }
+  if (const std::uint64_t lost = dropped.exchange(0); lost > 0)
+    line.append(concat(" lines_dropped_before=", lost));
+  if (line.size() >= kMaxLine) line.resize(kMaxLine - 1);
   line.push_back('\n');
   [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, line.data(), line.size());
 }

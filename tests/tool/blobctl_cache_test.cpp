@@ -222,7 +222,10 @@ TEST_F(Blobctl, StatusOfABrokenImageIsToldAndOne) {
   EXPECT_NE(err_.find("missing"), std::string::npos) << err_;
 }
 
-TEST_F(Blobctl, StatusOfAnEmptyCacheIsEmpty) {
+TEST_F(Blobctl, StatusOfAnEmptyCacheIsEmptyAndOfNoneAnError) {
+  EXPECT_EQ(run({"status", "--json", "--cache", at("cache")}), 1);
+  EXPECT_TRUE(is_one_line(err_)) << err_;
+  std::filesystem::create_directory(at("cache"));
   EXPECT_EQ(run({"status", "--json", "--cache", at("cache")}), 0) << err_;
   EXPECT_TRUE(json::parse(out_)["images"].empty());
 }

@@ -58,6 +58,24 @@ Action define(CLI::App& app) {
 
 }  // namespace
 
+namespace {
+
+// A daemon that ended between its promise and the mount knows nothing of the mount: ask again, and
+// take the mount back when there is nobody to serve it.
+void confirm_served(const cache::CacheRoot& root, const cache::PreparedImage& image,
+                    const std::filesystem::path& mountpoint, const std::string& name) {
+  std::string reason = "demandd has ended";
+  try {
+    if (control::register_image(root.path(), image.manifest, kRegisterTimeout)) return;
+  } catch (const Error& error) {
+    reason = error.message();
+  }
+  mount::unmount(mountpoint);
+  throw Error(ErrorCode::kUnavailable, util::concat(name, ": mount: ", reason));
+}
+
+}  // namespace
+
 int run_mount(const MountOptions& options, cli::Io&) {
   const cache::CacheRoot root(options.cache.root);
   const cache::PreparedImage image = open_prepared(root, options.reference, "mount");
@@ -82,6 +100,7 @@ int run_mount(const MountOptions& options, cli::Io&) {
                              "'demandd --cache ",
                              util::printable(root.path().native()), " ...' first"));
   mount::mount_erofs(request);
+  if (missing > 0) confirm_served(root, image, request.mountpoint, name);
   return 0;
 }
 

@@ -3,12 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <ostream>
 #include <vector>
 
 #include "blobctl/device_table.h"
 #include "cache/prepare.h"
+#include "control/control.h"
 #include "format/image_spec.h"
 #include "oci/json.h"
 #include "util/error.h"
@@ -59,6 +61,20 @@ Action define(CLI::App& app) {
 
 }  // namespace
 
+namespace {
+
+// A running demandd watches the backing files from now on, also those that were made anew.
+void tell_daemon(const cache::CacheRoot& root, const cache::PreparedImage& image, cli::Io& io) {
+  constexpr std::chrono::milliseconds kTimeout{10'000};
+  try {
+    control::register_image(root.path(), image.manifest, kTimeout);
+  } catch (const util::Error& error) {
+    io.err << "blobctl: warning: " << error.message() << '\n';
+  }
+}
+
+}  // namespace
+
 int run_prepare(const PrepareCommandOptions& options, cli::Io& io) {
   const cache::CacheRoot root(options.cache.root);
   const auto source = open_source(options.source);
@@ -69,6 +85,7 @@ int run_prepare(const PrepareCommandOptions& options, cli::Io& io) {
     const cache::PreparedImage image =
         cache::prepare_image(root, *source, options.reference, prepare);
     io.out << image.manifest.to_string() << '\n';
+    tell_daemon(root, image, io);
   } catch (const util::Error& error) {
     if (error.code() != util::ErrorCode::kNotFound || options.source.store.empty()) throw;
     throw util::Error(error.code(),

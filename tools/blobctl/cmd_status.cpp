@@ -11,6 +11,7 @@
 #include "blobctl/status_report.h"
 #include "control/control.h"
 #include "util/error.h"
+#include "util/text.h"
 
 namespace ondemand::blobctl {
 
@@ -42,6 +43,9 @@ Action define(CLI::App& app) {
 
 int run_status(const StatusOptions& options, cli::Io& io) {
   const cache::CacheRoot root(options.cache.root);
+  if (!std::filesystem::is_directory(root.path()))
+    throw util::Error(util::ErrorCode::kNotFound,
+                      util::printable(root.path().native()) + ": status: there is no cache");
   std::vector<hash::Digest> images;
   if (options.reference.empty())
     images = root.list_images();

@@ -36,6 +36,40 @@ TEST(Form, ArchivesAreKnownByTheirNames) {
   EXPECT_EQ(form_of({".lock", ".tmp/", "oci-layout", "index.json"}), Form::kOciArchive);
 }
 
+TEST(Form, BuildersHaveNamesOfTheirOwn) {
+  for (const std::string& object :
+       {"sha256:" + kHex, kHex + ".tar.gz", kHex + ".tar", "blobs/sha256/" + kHex + ".tar.gz"}) {
+    EXPECT_EQ(form_of({object, "manifest.json"}), Form::kDockerArchive) << object;
+    EXPECT_EQ(form_of({object, "config.json", "manifest.json"}), Form::kDockerArchive) << object;
+  }
+  for (const std::string& other : {"sha256:" + kHex + "a", kHex + ".tar.gz.x", kHex + "0.tar"})
+    EXPECT_EQ(form_of({other, "manifest.json"}), Form::kRootfs) << other;
+  EXPECT_EQ(form_of({"config.json", "manifest.json"}), Form::kRootfs);
+}
+
+TEST(Form, OtherNamesDecideAtOnceOnlyWhereTheyMust) {
+  const std::string blob = "blobs/sha256/" + kHex;
+  FormDetector stream;
+  EXPECT_FALSE(stream.add("README"));
+  EXPECT_EQ(stream.form(), Form::kRootfs);
+  FormDetector later;
+  EXPECT_TRUE(later.add(blob));
+  EXPECT_TRUE(later.add("README"));
+  EXPECT_EQ(later.form(), Form::kRootfs);
+  EXPECT_FALSE(later.may_be_docker_archive());
+  EXPECT_TRUE(later.add("manifest.json"));
+  EXPECT_TRUE(later.may_be_docker_archive());
+  EXPECT_FALSE(later.add("./etc/passwd"));
+  EXPECT_FALSE(later.may_be_docker_archive());
+  FormDetector file(FormDetector::Reading::kSeekable);
+  EXPECT_TRUE(file.add("README"));
+  EXPECT_TRUE(file.add("oci-layout"));
+  EXPECT_TRUE(file.add("index.json"));
+  EXPECT_EQ(file.form(), Form::kOciArchive);
+  EXPECT_FALSE(file.add("usr"));
+  EXPECT_EQ(file.form(), Form::kRootfs);
+}
+
 TEST(Form, AnArchiveThatWasCutShortIsNoRootfs) {
   FormDetector detector;
   EXPECT_TRUE(detector.add("blobs/sha256/" + kHex));

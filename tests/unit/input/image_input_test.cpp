@@ -121,6 +121,16 @@ TEST_F(ImageInputTest, ARootFileSystemThatContainsAnArchivesNamesStaysOne) {
   expect_in_all_wrappings("root.tar", test::read_text(at("root.tar")));
 }
 
+TEST_F(ImageInputTest, AnArchiveMayHoldOtherFilesAtItsTop) {
+  ASSERT_TRUE(
+      shell("cp -r layout more && echo x > more/README && mkdir more/docs &&"
+            "tar -C more -cf more.tar blobs oci-layout docs README index.json &&"
+            "tar -C more -cf first.tar README blobs oci-layout index.json"));
+  EXPECT_EQ(open_image(options_for(at("more.tar"))).form, Form::kOciArchive);
+  expect_in_all_wrappings("more.tar", want_);
+  EXPECT_EQ(open_image(options_for(at("first.tar"))).form, Form::kOciArchive);
+}
+
 TEST_F(ImageInputTest, APipedRootFileSystemIsReadOnce) {
   ASSERT_TRUE(shell("gzip -k base.tar"));
   const ImageInput image = open_image(options_for(at("base.tar.gz")));

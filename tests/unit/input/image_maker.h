@@ -49,6 +49,16 @@ inline std::string content_of(const input::ImageInput& image) {
     const util::Buffer bytes = util::read_all(*stream, 64 << 20, layer.name);
     const input::LayerDigests digests = stream->finish();
     EXPECT_EQ(digests.diff_id, hash::sha256(bytes));
+    if (layer.expectation.needs_tar_end) {
+      // As the image's reader does.
+      util::MemorySource source(bytes);
+      tar::TarReader reader(source, layer.name);
+      tar::Entry entry;
+      while (reader.next(entry)) {
+      }
+      if (!reader.has_end_mark())
+        throw util::Error(util::ErrorCode::kCorrupt, layer.name + ": the tar has no end mark");
+    }
     out.append(util::as_text(bytes));
   }
   return out;

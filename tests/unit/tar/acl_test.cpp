@@ -41,6 +41,8 @@ TEST(Acl, WithANameAloneIsUnsupported) {
   } catch (const util::Error& error) {
     EXPECT_EQ(error.code(), util::ErrorCode::kUnsupported);
     EXPECT_NE(error.message().find("joe"), std::string::npos);
+    EXPECT_NE(error.message().find("names a user without a number; pack with --numeric-owner"),
+              std::string::npos);
   }
 }
 

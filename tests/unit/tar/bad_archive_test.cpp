@@ -43,6 +43,30 @@ TEST(BadArchive, IsNoTar) {
                ErrorCode::kCorrupt, "not a tar archive");
 }
 
+TEST(BadArchive, IsZerosThatNoTarWrites) {
+  for (const std::size_t size : {1u, 512u, 700u, 1300u, 10752u, 100000u})
+    expect_error(std::string(size, '\0'), ErrorCode::kCorrupt, "not a tar archive");
+}
+
+TEST(BadArchive, HasABlockOfZerosBetweenEntries) {
+  const std::string member = tar_member(patched(0, "victim"), "data");
+  expect_error(member + std::string(512, '\0') + member + tar_end(), ErrorCode::kCorrupt,
+               "a block of zeros between entries");
+  std::string second = member;
+  second.replace(0, 512, 512, '\0');
+  expect_error(member + second + member + tar_end(), ErrorCode::kCorrupt, "block of zeros");
+}
+
+TEST(BadArchive, HasGlobalHeadersThatAreTooLarge) {
+  const std::string value(40000, 'v');
+  const std::string one = pax_member(pax_record("SCHILY.xattr.user.a", value), 'g');
+  const std::string two = pax_member(pax_record("SCHILY.xattr.user.b", value), 'g');
+  EXPECT_EQ(read_archive(one + one + tar_member(TarHeader())).size(), 1u);
+  expect_error(one + two + tar_member(TarHeader()), ErrorCode::kTooLarge, "global extended");
+  expect_error(pax_member(pax_record("comment", value + value), 'g') + tar_member(TarHeader()),
+               ErrorCode::kTooLarge, "extended header of");
+}
+
 TEST(BadArchive, IsTruncatedAnywhereButBetweenTwoEntries) {
   TarHeader file;
   file.path = "f";

@@ -148,6 +148,19 @@ TEST(TarReader, AppliesGlobalHeadersUntilAFileSaysOtherwise) {
   EXPECT_EQ(entries[3].entry.uid, 0u);
 }
 
+TEST(TarReader, AppliesAFilesOwnHeaderAlsoBeforeAGlobalOne) {
+  const auto entries =
+      read_archive(pax_member(pax_record("uid", "5") + pax_record("path", "own")) +
+                   pax_member(pax_record("uid", "77") + pax_record("gid", "78"), 'g') +
+                   tar_member(header("a")) + tar_member(header("b")) + tar_end());
+  ASSERT_EQ(entries.size(), 2u);
+  EXPECT_EQ(entries[0].entry.path, "own");
+  EXPECT_EQ(entries[0].entry.uid, 5u);
+  EXPECT_EQ(entries[0].entry.gid, 78u);
+  EXPECT_EQ(entries[1].entry.path, "b");
+  EXPECT_EQ(entries[1].entry.uid, 77u);
+}
+
 TEST(TarReader, ReadsASizeFromPax) {
   TarHeader liar = header("f");
   liar.size = 0;
@@ -219,12 +232,56 @@ TEST(TarReader, SkipsTheDataOfHardLinksWhereThereIsSome) {
   EXPECT_EQ(without.size(), 2u);
 }
 
+TEST(TarReader, SkipsTheDataOfHardLinksThatBeginsWithZeros) {
+  TarHeader hard = header("h", '1');
+  hard.link = "f";
+  for (const std::size_t size : {512u, 1300u, 5000u, 2u << 20}) {
+    std::string data(size, '\0');
+    data.back() = 'x';
+    const auto entries = read_archive(tar_member(hard, data) + tar_member(header("n")) + tar_end());
+    EXPECT_EQ(entries.size(), 2u) << size;
+    const auto last = read_archive(tar_member(hard, data) + tar_end());
+    EXPECT_EQ(last.size(), 1u) << size;
+  }
+  EXPECT_EQ(
+      read_archive(tar_member(hard, std::string(1500, '\0')) + tar_member(header("n"))).size(), 2u);
+  // Without data, before the end mark.
+  for (const std::uint64_t size : {4u, 512u, 513u, 1024u, 20000u, 2u << 20}) {
+    hard.size = size;
+    for (const std::size_t blocks : {2u, 3u, 17u})
+      EXPECT_EQ(
+          read_archive(testing_support::tar_block(hard) + std::string(512 * blocks, '\0')).size(),
+          1u)
+          << size << " " << blocks;
+  }
+}
+
 TEST(TarReader, EndsAtTheEndMarkOrAtTheEndOfTheSource) {
   const std::string member = tar_member(header("f"), "x");
   EXPECT_EQ(read_archive(member).size(), 1u);
   EXPECT_EQ(read_archive(member + std::string(512, '\0')).size(), 1u);
   EXPECT_EQ(read_archive(member + tar_end() + "trailing bytes").size(), 1u);
-  EXPECT_EQ(read_archive(tar_end()).size(), 0u) << "an empty layer";
+  for (const std::size_t size : {1024u, 1536u, 10240u})
+    EXPECT_EQ(read_archive(std::string(size, '\0')).size(), 0u) << "an empty layer";
+}
+
+TEST(TarReader, TellsWhetherThereWasAnEndMark) {
+  const std::string member = tar_member(header("f"), "x");
+  const auto has_end_mark = [](const std::string& archive, std::size_t warnings) {
+    util::MemorySource source(util::as_bytes(archive));
+    TarReader reader(source, "a.tar");
+    Entry entry;
+    while (reader.next(entry)) {
+    }
+    EXPECT_EQ(reader.warnings().size(), warnings);
+    return reader.has_end_mark();
+  };
+  EXPECT_FALSE(has_end_mark(member, 0));
+  EXPECT_TRUE(has_end_mark(member + std::string(512, '\0'), 0));
+  EXPECT_TRUE(has_end_mark(member + std::string(10240, '\0'), 0));
+  EXPECT_TRUE(has_end_mark(tar_end(), 0));
+  EXPECT_TRUE(has_end_mark(member + tar_end() + "behind", 1));
+  EXPECT_TRUE(has_end_mark(member + tar_end() + member, 1));
 }
 
 TEST(TarReader, TellsWhereAPlainMembersDataLies) {

@@ -79,8 +79,41 @@ TEST(Merge, TheLastEntryOfALayerWins) {
   EXPECT_THAT(merged({{"d a 1", "f a/x 1", "f a 2"}}), ElementsAre("a 2"));
   EXPECT_THAT(merged({{"d a 1", "f a/x 1", "f a 2", "d a 3", "f a/y 3"}}),
               ElementsAre("a/ 3", "a/y 3"));
-  EXPECT_THAT(merged({{"f a/b/c 1", "f a 2", "f a/b/d 3"}}),
-              ElementsAre("a/ 0", "a/b/ 0", "a/b/d 3"));
+}
+
+TEST(Merge, SymlinksOfTheSameLayerLeadToTheDirectoryOfAnEntry) {
+  EXPECT_THAT(merged({{"d usr/lib 1", "s lib usr/lib", "f lib/foo 2"}}),
+              ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 1", "usr/lib/foo 2"));
+  EXPECT_THAT(merged({{"s a/lib ../../../b/./lib/", "f a/lib/x/foo 2"}}),
+              ElementsAre("a/ 0", "a/lib 0 -> ../../../b/./lib/", "b/ 0", "b/lib/ 0", "b/lib/x/ 0",
+                          "b/lib/x/foo 2"))
+      << "a target that is missing, \"..\" above the root";
+  EXPECT_THAT(merged({{"s a/l /b", "s b/m ..", "f a/l/m/foo 2", "l bar a/l/m/foo"}}),
+              ElementsAre("a/ 0", "a/l 0 -> /b", "b/ 0", "b/m 0 -> ..", "bar 2", "foo 2 =bar"));
+  EXPECT_THAT(merged({{"f b/x 1"}, {"s a b", "f a/y 2", "f a/.wh.x 0"}}),
+              ElementsAre("a 0 -> b", "b/ 0", "b/y 2"));
+  // What led to a directory a moment ago leads elsewhere now.
+  EXPECT_THAT(merged({{"s l a", "f l/x 1", "s l b", "f l/x 2"}}),
+              ElementsAre("a/ 0", "a/x 1", "b/ 0", "b/x 2", "l 0 -> b"));
+  EXPECT_THAT(merged({{"s l a", "f l/x 1", "d l 2", "f l/x 2"}}),
+              ElementsAre("a/ 0", "a/x 1", "l/ 2", "l/x 2"));
+}
+
+TEST(Merge, OtherFilesOfTheSameLayerAreNoParents) {
+  EXPECT_THAT(refusal({{"f a/b/c 1", "f a 2", "f a/b/d 3"}}),
+              HasSubstr("parent a is not a directory"));
+  EXPECT_THAT(refusal({{"s s a", "f a 2", "f s/d 3"}}), HasSubstr("parent a is not a directory"));
+  EXPECT_THAT(refusal({{"l a later", "f a/d 3"}}), HasSubstr("parent a is not a directory"));
+  EXPECT_THAT(refusal({{"s a b", "s b a", "f a/d 3"}}), HasSubstr("loop of symbolic links"));
+  EXPECT_THAT(refusal({{"s a " + std::string(256, 'n'), "f a/d 3"}}), HasSubstr("255 bytes"));
+  EXPECT_THAT(merged({{"f a 1"}, {"f a/d 3"}}), ElementsAre("a/ 0", "a/d 3"));
+}
+
+TEST(Merge, SymlinksDoNotMakeTreesOfAnyDepth) {
+  std::string deep;
+  for (int i = 0; i < 1500; ++i)
+    deep += "d/";
+  EXPECT_THAT(refusal({{"s l " + deep, "f l/x 1", "f l/" + deep + "x 1"}}), HasSubstr("too deep"));
 }
 
 TEST(Merge, WhiteoutsOfNothingAreHarmless) {
