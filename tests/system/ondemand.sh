@@ -41,11 +41,31 @@ note "everything, byte for byte"
 drop_caches
 "$ONDEMAND_SOURCE/tests/system/compare_trees.py" "$work/bundle/rootfs" "$work/mnt"
 
+note "fsck.erofs has nothing to say of bootstrap and blobs"
+if command -v fsck.erofs >/dev/null; then
+  backing() { find "$work/cache/cache" -name "D${1#sha256:}"; }
+  devices=()
+  for digest in $(status ".images[] | select(.digest == \"$image\") | .blobs[].digest"); do
+    devices+=("--device=$(backing "$digest")")
+  done
+  fsck.erofs "${devices[@]}" "$(backing "$(status ".images[] | select(.digest == \"$image\") | .bootstrap.digest")")" \
+    >"$work/fsck.log" 2>&1 || fail "fsck.erofs: status $?"
+  [ ! -s "$work/fsck.log" ] || fail "fsck.erofs: $(cat "$work/fsck.log")"
+fi
+
 note "a second read asks the network for nothing"
 before=$(status .daemon.fetches)
 drop_caches
 "$ONDEMAND_SOURCE/tests/system/compare_trees.py" "$work/bundle/rootfs" "$work/mnt"
 [ "$(status .daemon.fetches)" -eq "$before" ] || fail "the network was asked again"
+
+note "the same tree as a plain root filesystem tar, prepared while demandd runs"
+tar -c --sort=name --numeric-owner --format=pax --xattrs --xattrs-include='*' -C "$work/bundle/rootfs" -f "$work/root.tar" .
+mkfs-erofs-ondemand --quiet --output "$work/store" --ref root "$work/root.tar"
+second=$(blobctl prepare --cache "$work/cache" --registry "$served/app" root)
+mount_image "$second" "$work/mnt2"
+"$ONDEMAND_SOURCE/tests/system/compare_trees.py" "$work/bundle/rootfs" "$work/mnt2"
+blobctl umount --cache "$work/cache" "$second"
 
 note "and works without a server"
 stop "$server" || true
