@@ -2,8 +2,10 @@
 #include "cache/refill.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <functional>
 
 #include "cache/extents.h"
@@ -35,6 +37,37 @@ bool same_range(int a, int b, util::ByteRange range, const std::string& name) {
     util::pread_full(b, util::MutableBytes(right).first(len), at, name);
     return std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(len), right.begin());
   });
+}
+
+// Where no room is left, the file system may leave zeroed blocks behind that count as data.  Makes
+// holes of the blocks of `range` that are present and wrong; those that are right may be in use.
+void drop_wrong_blocks(int verified_fd, int fd, util::ByteRange range, const std::string& name) {
+  constexpr std::uint64_t kBlock = 4096;
+  for (const util::ByteRange& data : present_ranges(fd, range, name)) {
+    for (std::uint64_t at = data.offset / kBlock * kBlock; at < data.end(); at += kBlock) {
+      const util::ByteRange block{at, std::min(kBlock, range.end() - at)};
+      if (same_range(verified_fd, fd, block, name)) continue;
+      if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
+                      static_cast<off_t>(block.len)) != 0)
+        throw util::errno_error(name + ": remove this file, a write that failed left it wrong",
+                                "punch a hole", errno);
+    }
+  }
+}
+
+// Before the first block is begun, not in the middle of one.
+void check_room(int fd, const std::vector<util::ByteRange>& holes, const std::string& name) {
+  constexpr std::uint64_t kMargin = util::kMiB;
+  std::uint64_t wanted = 0;
+  for (const util::ByteRange& hole : holes)
+    wanted += hole.len;
+  struct statvfs status {};
+  if (wanted == 0 || ::fstatvfs(fd, &status) != 0) return;
+  const std::uint64_t room = std::uint64_t{status.f_bfree} * status.f_frsize;
+  if (room >= wanted + kMargin) return;
+  throw util::Error(util::ErrorCode::kIo,
+                    util::concat(name, ": write: the file system is full: ", wanted,
+                                 " bytes wanted, ", room, " free, ", kMargin, " of them kept"));
 }
 
 }  // namespace
@@ -77,11 +110,18 @@ void fill_missing(int verified_fd, const std::filesystem::path& path, std::uint6
                                      "named for; unmount what uses it and remove it"));
   util::Buffer buffer(kPieceBytes);
   bool wrote = false;
-  for (const util::ByteRange& range : missing_ranges(fd.get(), {0, size}, name)) {
+  const std::vector<util::ByteRange> holes = missing_ranges(fd.get(), {0, size}, name);
+  check_room(fd.get(), holes, name);
+  for (const util::ByteRange& range : holes) {
     wrote = true;
     for_pieces(range, [&](std::uint64_t at, std::size_t len) {
       util::pread_full(verified_fd, util::MutableBytes(buffer).first(len), at, name);
-      util::pwrite_full(fd.get(), util::Bytes(buffer).first(len), at, name);
+      try {
+        util::pwrite_full(fd.get(), util::Bytes(buffer).first(len), at, name);
+      } catch (const util::Error&) {
+        drop_wrong_blocks(verified_fd, fd.get(), {at, len}, name);
+        throw;
+      }
       return true;
     });
   }

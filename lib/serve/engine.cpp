@@ -34,7 +34,11 @@ void Engine::submit(const BlobRef& blob, const std::shared_ptr<Target>& target,
   const auto request = std::make_shared<Request>(
       deadline,
       [this, &lane, completion = std::move(completion)](const std::optional<Error>& error) {
-        if (error) lane.note_error(*error);
+        try {
+          if (error) lane.note_error(*error);
+        } catch (const std::exception&) {
+          // Out of memory for a statistic: the reader must have its answer all the same.
+        }
         completion(error);
         finished();
       });
@@ -48,24 +52,32 @@ void Engine::submit(const BlobRef& blob, const std::shared_ptr<Target>& target,
     request->finish(Error(ErrorCode::kUnavailable, "engine: submit: stopping"));
     return;
   }
-  FramePlan plan;
+  // From here on every end goes through the request, which completes once.
   try {
-    const util::ByteRange wanted = clamp_range(range, blob->size);
-    if (!wanted.empty()) plan = plan_frames(blob->index, target->missing(wanted));
+    begin(lane, blob, target, range, priority, request);
   } catch (const Error& error) {
     request->finish(error);
+  } catch (const std::exception& error) {
+    request->finish(Error(ErrorCode::kUnavailable, util::concat("engine: submit: ", error.what())));
+  }
+}
+
+void Engine::begin(Lane& lane, const BlobRef& blob, const std::shared_ptr<Target>& target,
+                   util::ByteRange range, Priority priority, const RequestRef& request) {
+  FramePlan plan;
+  const util::ByteRange wanted = clamp_range(range, blob->size);
+  if (!wanted.empty()) plan = plan_frames(blob->index, target->missing(wanted));
+  if (plan.uncovered) {
+    throw Error(ErrorCode::kCorrupt,
+                util::concat("blob ", blob->digest.hex(),
+                             ": plan: no frame of the chunk index holds the range"));
+  }
+  if (plan.frames.empty()) {
+    request->finish(std::nullopt);
     return;
   }
-  if (plan.uncovered) {
-    request->finish(Error(ErrorCode::kCorrupt,
-                          util::concat("blob ", blob->digest.hex(),
-                                       ": plan: no frame of the chunk index holds the range")));
-  } else if (plan.frames.empty()) {
-    request->finish(std::nullopt);
-  } else {
-    clock_.watch(request);
-    lane.add(blob, target, plan.frames, priority, request);
-  }
+  clock_.watch(request);
+  lane.add(blob, target, plan.frames, priority, request);
 }
 
 void Engine::finished() {

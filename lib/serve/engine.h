@@ -55,7 +55,8 @@ class Engine {
   // Makes `range`, as far as it lies inside the blob, present in the target, and calls
   // `completion` exactly once, on any thread, possibly before submit() returns: with nothing when
   // all is there, with an error when not within EngineOptions::request_timeout.
-  // A failed request leaves later ones unaffected.
+  // A failed request leaves later ones unaffected.  What it throws (no memory) it throws before
+  // anything of the request exists; then the completion is not called.
   void submit(const BlobRef& blob, const std::shared_ptr<Target>& target, util::ByteRange range,
               Priority priority, Completion completion);
 
@@ -69,6 +70,8 @@ class Engine {
 
  private:
   Lane& lane_of(const BlobRef& blob);
+  void begin(Lane& lane, const BlobRef& blob, const std::shared_ptr<Target>& target,
+             util::ByteRange range, Priority priority, const RequestRef& request);
   void finished();
 
   const EngineOptions options_;

@@ -40,7 +40,7 @@ Error as_error(const std::exception& error) {
 // Checks the stored bytes of one frame, then undoes their compression.
 util::Buffer open_frame(const Blob& blob, std::size_t index, const blob::Frame& frame,
                         util::Bytes stored) {
-  const std::string name = concat("blob ", blob.digest.hex(), " frame ", index);
+  const std::string name = concat("frame ", index);  // whoever reports it names the blob
   if (hash::sha256(stored) != frame.checksum) {
     throw Error(ErrorCode::kDigestMismatch,
                 concat(name, ": verify: stored bytes at 0x", util::to_hex(frame.stored.offset),
@@ -57,6 +57,17 @@ util::Buffer open_frame(const Blob& blob, std::size_t index, const blob::Frame& 
 }
 
 }  // namespace
+
+void FrameFetcher::report_bad_frame(const source::Source& source, const Blob& blob,
+                                    std::size_t frame, const Error& error) const {
+  const auto held_back =
+      bad_frames_.pass(concat(blob.digest.hex(), '/', frame, '/', source.name()));
+  if (!held_back) return;
+  log_.warning("bad data from an origin", {{"source", source.name()},
+                                           {"blob", blob.digest.hex()},
+                                           {"error", error.message()},
+                                           {"more_like_it", *held_back}});
+}
 
 bool FrameFetcher::fetch_run(source::Source& source, const Blob& blob, FrameRun run,
                              source::Deadline deadline, FetchCounters& counters,
@@ -77,13 +88,33 @@ bool FrameFetcher::fetch_run(source::Source& source, const Blob& blob, FrameRun 
       deliver(i, data);
     } catch (const std::exception& exception) {
       const Error error = as_error(exception);
-      log_.error("bad data from an origin",
-                 {{"source", source.name()}, {"error", error.message()}});
+      report_bad_frame(source, blob, i, error);
       causes.add(source.name(), error);
       failed.push_back(i);
     }
   }
   return true;
+}
+
+// A run that failed as a whole, once more frame by frame.
+void FrameFetcher::fetch_singly(source::Source& source, const Blob& blob, FrameRun run,
+                                source::Deadline deadline, FetchCounters& counters,
+                                std::vector<std::size_t>& failed, Causes& causes,
+                                const Deliver& deliver) const {
+  bool is_gone = false;
+  for (std::size_t i = run.first; i < run.first + run.count; ++i) {
+    try {
+      if (!is_gone && fetch_run(source, blob, {i, 1}, deadline, counters, failed, causes, deliver))
+        continue;
+      is_gone = true;
+    } catch (const std::exception& exception) {
+      const Error error = as_error(exception);
+      is_gone = error.code() != ErrorCode::kCorrupt;
+      report_bad_frame(source, blob, i, error);
+      causes.add(source.name(), error);
+    }
+    failed.push_back(i);
+  }
 }
 
 // Takes out of `frames` what this source gave.
@@ -100,6 +131,11 @@ void FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::
         if (!fetched) is_gone = true;  // absent: the next source may have it
       } catch (const std::exception& exception) {
         const Error error = as_error(exception);
+        if (error.code() == ErrorCode::kCorrupt && run.count > 1) {
+          // One bad frame must not fail its neighbours.
+          fetch_singly(source, blob, run, deadline, counters, failed, causes, deliver);
+          continue;
+        }
         log_.warning(
             "origin failed",
             {{"source", source.name()}, {"blob", blob.digest.hex()}, {"error", error.message()}});

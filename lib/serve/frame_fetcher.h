@@ -16,6 +16,7 @@
 
 #include "serve/blob.h"
 #include "serve/fetch_plan.h"
+#include "serve/log_limit.h"
 #include "source/source.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -61,9 +62,16 @@ class FrameFetcher {
                  FetchCounters& counters, std::vector<std::size_t>& failed, Causes& causes,
                  const Deliver& deliver) const;
 
+  void fetch_singly(source::Source& source, const Blob& blob, FrameRun run,
+                    source::Deadline deadline, FetchCounters& counters,
+                    std::vector<std::size_t>& failed, Causes& causes, const Deliver& deliver) const;
+  void report_bad_frame(const source::Source& source, const Blob& blob, std::size_t frame,
+                        const util::Error& error) const;
+
   const Sources sources_;
   const std::uint64_t max_request_bytes_;
   util::Log& log_;
+  mutable LogLimit bad_frames_;
 };
 
 }  // namespace ondemand::serve

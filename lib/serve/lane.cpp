@@ -2,8 +2,8 @@
 #include "serve/lane.h"
 
 #include <algorithm>
+#include <exception>
 #include <random>
-#include <system_error>
 
 #include "util/text.h"
 
@@ -40,19 +40,23 @@ void Lane::add(const BlobRef& blob, const std::shared_ptr<Target>& target,
     } else {
       request->frames_left = frames.size();
       for (const std::size_t frame : frames) {
+        // Queued first: a flight that is in no queue would keep its readers waiting, while an entry
+        // without a flight, or a flight without a reader, is passed over.
+        if (flights_.count(frame) == 0) queue(priority).push_back(frame);
         const auto [found, is_new] = flights_.try_emplace(frame);
         Flight& flight = found->second;
-        flight.waiters.push_back(request);
         const bool is_promoted = !is_new && !flight.is_running && priority == Priority::kDemand &&
                                  flight.priority == Priority::kPrefetch;
         if (is_new) {
           flight.blob = blob;
           flight.target = target;
-        }
-        if (is_new || is_promoted) {
           flight.priority = priority;
-          queue(priority).push_back(frame);
         }
+        if (is_promoted) {
+          queue(priority).push_back(frame);
+          flight.priority = priority;
+        }
+        flight.waiters.push_back(request);
       }
     }
   }
@@ -78,7 +82,7 @@ void Lane::start_threads() {
   }
   try {
     threads_.start([this] { run(); });
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     bool is_last = false;
     {
       const std::lock_guard lock(mutex_);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "cache/extents.h"
 #include "serve/fetch_plan.h"
 #include "transport/fanotify_abi.h"
 #include "util/text.h"
@@ -20,6 +19,15 @@ using util::ErrorCode;
 namespace {
 // How long a reader sleeps at most before it looks whether it is to stop.  Unit: milliseconds.
 constexpr int kWaitMs = 100;
+
+// The line names the file, and with it the blob, already.
+std::string_view without_name(std::string_view reason, const std::string& file,
+                              const hash::Digest& blob) {
+  for (const std::string& prefix : {concat(file, ": "), concat("blob ", blob.hex(), ": ")})
+    if (reason.substr(0, prefix.size()) == prefix) reason.remove_prefix(prefix.size());
+  return reason;
+}
+
 }  // namespace
 
 util::ByteRange wanted_range(const Event& event, std::uint64_t file_size) {
@@ -31,7 +39,12 @@ util::ByteRange wanted_range(const Event& event, std::uint64_t file_size) {
 
 FanotifyTransport::FanotifyTransport(const FanotifyGroup& group, Journal& journal,
                                      serve::Engine& engine, util::Log& log)
-    : group_(group), journal_(journal), engine_(engine), log_(log) {}
+    : group_(group),
+      journal_(journal),
+      engine_(engine),
+      log_(log),
+      registry_(&journal.writes()),
+      ender_(group, log) {}
 
 FanotifyTransport::~FanotifyTransport() {
   stop(std::chrono::milliseconds(0));
@@ -62,6 +75,7 @@ void FanotifyTransport::stop(std::chrono::milliseconds grace) {
   for (std::thread& reader : readers_)
     reader.join();
   readers_.clear();
+  ender_.stop();
 }
 
 void FanotifyTransport::read_events(std::size_t reader) {
@@ -108,7 +122,7 @@ void FanotifyTransport::handle(const Journal::Pending& pending) noexcept {
     range = wanted_range(pending.event, size);
     if (file) {
       serve_range(pending, file, range);
-    } else if (range.empty() || cache::missing_ranges(pending.event.fd, range, "event").empty()) {
+    } else if (is_present(pending.event.fd, range, journal_.writes(), "event")) {
       counters_.present.fetch_add(1);
       answer(pending, abi::kAllow);
     } else {
@@ -140,8 +154,14 @@ void FanotifyTransport::serve_range(const Journal::Pending& pending, const Watch
 
 void FanotifyTransport::finish(const Journal::Pending& pending, const WatchedFileRef& file,
                                const std::optional<Error>& error) noexcept {
-  if (error) {
-    refuse(pending, file, wanted_range(pending.event, file->target->size()), error->message());
+  const util::ByteRange range = wanted_range(pending.event, file->target->size());
+  try {
+    if (error) throw Error(*error);
+    // The engine's word is not enough to let a reader at a hole.
+    if (!range.empty() && !file->target->missing(range).empty())
+      throw Error(ErrorCode::kInternal, "answer: check: fetched, and yet not all is present");
+  } catch (const std::exception& failure) {
+    refuse(pending, file, range, failure.what());
     return;
   }
   counters_.served.fetch_add(1);
@@ -157,11 +177,16 @@ void FanotifyTransport::refuse(const Journal::Pending& pending, const WatchedFil
   const int pid = pending.event.pid;
   answer(pending, abi::deny_errno(EIO));
   try {
-    log_.error("read refused with EIO", {{"file", file ? file->target->name() : "?"},
+    const std::string name = file ? file->target->name() : "?";
+    if (file) reason = without_name(reason, name, file->digest);
+    const auto held_back = refusals_.pass(concat(name, '\n', reason));
+    if (!held_back) return;
+    log_.error("read refused with EIO", {{"file", name},
                                          {"offset", range.offset},
                                          {"bytes", range.len},
                                          {"pid", pid},
-                                         {"reason", reason}});
+                                         {"reason", reason},
+                                         {"more_like_it", *held_back}});
   } catch (const std::exception&) {
     // Out of memory for a log line: the reader has its answer.
   }
@@ -184,10 +209,7 @@ void FanotifyTransport::answer(const Journal::Pending& pending, std::uint32_t re
 
 void FanotifyTransport::end_watch_if_complete(const WatchedFileRef& file) {
   try {
-    if (!file->is_marked || !file->target->is_complete() || !file->is_marked.exchange(false))
-      return;
-    group_.unmark(file->target->query_fd());
-    log_.info("blob complete", {{"blob", file->digest.hex()}, {"bytes", file->target->size()}});
+    if (file->is_marked && file->target->is_complete()) ender_.add(file);
   } catch (const std::exception& error) {
     log_.warning("watch of a complete blob not ended", {{"reason", error.what()}});
   }

@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "serve/engine.h"
+#include "serve/log_limit.h"
 #include "transport/fanotify_group.h"
 #include "transport/journal.h"
 #include "transport/transport.h"
+#include "transport/watch_ender.h"
 #include "transport/watch_registry.h"
 #include "util/log.h"
 
@@ -58,6 +60,8 @@ class FanotifyTransport : public Transport {
   serve::Engine& engine_;
   util::Log& log_;
   WatchRegistry registry_;
+  WatchEnder ender_;
+  serve::LogLimit refusals_{std::chrono::seconds(5)};
   std::atomic<bool> stopping_ = false;
   std::vector<std::thread> readers_;
 

@@ -2,12 +2,15 @@
 #include "transport/file_target.h"
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "cache/extents.h"
 #include "util/error.h"
+#include "util/text.h"
 
 namespace ondemand::transport {
 
@@ -29,48 +32,112 @@ std::vector<ByteRange> normalized(std::vector<ByteRange> ranges) {
   return joined;
 }
 
+// Gives blocks back to the file system.  Source: fallocate(2).
+bool punch(int fd, ByteRange range) {
+  int done = 0;
+  do {
+    done = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       static_cast<off_t>(range.offset), static_cast<off_t>(range.len));
+  } while (done != 0 && errno == EINTR);
+  return done == 0;
+}
+
 }  // namespace
 
-FileTarget::FileTarget(util::Fd query, std::string name)
+FileTarget::FileTarget(util::Fd query, std::string name, WriteJournal* writes, bool checks_room)
     : name_(std::move(name)),
       query_(std::move(query)),
-      size_(util::file_size(query_.get(), name_)) {}
+      size_(util::file_size(query_.get(), name_)),
+      writes_(writes),
+      checks_room_(checks_room),
+      key_(key_of(query_.get(), name_)) {
+  if (writes_ == nullptr) return;
+  for (const WriteJournal::Entry& entry : writes_->entries(key_))
+    writing_.push_back({entry.range, entry.slot, true});
+}
 
 // The file system may count a block as data as soon as room for it is reserved, before its bytes
 // are in the page cache; a direct read would then find zeros.  So blocks that are being written
 // are missing.  First the file is asked, then the list: a write that ended in between is whole.
+// Unless it failed: then the file is asked again.
 std::vector<ByteRange> FileTarget::missing(ByteRange range) {
-  std::vector<ByteRange> holes = cache::missing_ranges(query_.get(), range, name_);
-  const std::lock_guard lock(mutex_);
-  if (writing_.empty()) return holes;
-  for (const ByteRange& busy : writing_) {
-    const std::uint64_t begin = std::max(busy.offset, range.offset);
-    const std::uint64_t end = std::min(busy.end(), range.end());
-    if (begin < end) holes.push_back({begin, end - begin});
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const std::uint64_t failures = failures_;
+    lock.unlock();
+    std::vector<ByteRange> holes = cache::missing_ranges(query_.get(), range, name_);
+    lock.lock();
+    if (failures != failures_) continue;
+    if (writing_.empty()) return holes;
+    for (const Busy& busy : writing_) {
+      const std::uint64_t begin = std::max(busy.range.offset, range.offset);
+      const std::uint64_t end = std::min(busy.range.end(), range.end());
+      if (begin < end) holes.push_back({begin, end - begin});
+    }
+    return normalized(std::move(holes));
   }
-  return normalized(std::move(holes));
+}
+
+// A disk that is full is better noticed before the file system begins with blocks that it cannot
+// finish.
+void FileTarget::check_room(std::uint64_t bytes) const {
+  struct statvfs status {};
+  if (!checks_room_ || ::fstatvfs(query_.get(), &status) != 0) return;
+  const std::uint64_t room = std::uint64_t{status.f_bfree} * status.f_frsize;
+  if (room >= bytes + kRoomMargin) return;
+  throw util::Error(util::ErrorCode::kIo,
+                    util::concat(name_, ": write: the file system is full: ", bytes,
+                                 " bytes wanted, ", room, " free, ", kRoomMargin, " of them kept"));
+}
+
+FileTarget::Busy FileTarget::begin_write(ByteRange range, int& fd) {
+  const std::lock_guard lock(mutex_);
+  fd = fill_.get();
+  if (fd < 0) throw util::Error(util::ErrorCode::kInternal, name_ + ": write: no event yet");
+  writing_.reserve(writing_.size() + 1);
+  Busy busy{range, std::nullopt, false};
+  if (writes_ != nullptr) busy.slot = writes_->begin(key_, range);
+  writing_.push_back(busy);
+  return busy;
+}
+
+// Caller holds the mutex.
+void FileTarget::forget(const Busy& busy) {
+  if (busy.slot) writes_->end(*busy.slot);
+}
+
+void FileTarget::end_write(const Busy& busy, bool is_whole, bool is_hole) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(writing_.begin(), writing_.end(), [&](const Busy& other) {
+    return !other.is_left_over && other.range == busy.range;
+  });
+  if (!is_whole) ++failures_;
+  if (!is_whole && !is_hole) {
+    found->is_left_over = true;  // for ever, or until a later write of it succeeds
+    return;
+  }
+  forget(*found);
+  writing_.erase(found);
+  if (!is_whole) return;
+  for (auto left = writing_.begin(); left != writing_.end();) {
+    const bool is_mended = left->is_left_over && left->range.offset >= busy.range.offset &&
+                           left->range.end() <= busy.range.end();
+    if (is_mended) forget(*left);
+    left = is_mended ? writing_.erase(left) : left + 1;
+  }
 }
 
 void FileTarget::write(std::uint64_t offset, util::Bytes bytes) {
-  const ByteRange range{offset, bytes.size()};
+  check_room(bytes.size());
   int fd = -1;
-  {
-    const std::lock_guard lock(mutex_);
-    fd = fill_.get();
-    if (fd < 0) throw util::Error(util::ErrorCode::kInternal, name_ + ": write: no event yet");
-    writing_.push_back(range);
-  }
-  const auto end_write = [&] {
-    const std::lock_guard lock(mutex_);
-    writing_.erase(std::find(writing_.begin(), writing_.end(), range));
-  };
+  const Busy busy = begin_write({offset, bytes.size()}, fd);
   try {
     util::pwrite_full(fd, bytes, offset, name_);
   } catch (...) {
-    end_write();
+    end_write(busy, false, punch(fd, busy.range));
     throw;
   }
-  end_write();
+  end_write(busy, true, false);
 }
 
 void FileTarget::offer_event_fd(int event_fd) {
@@ -79,6 +146,13 @@ void FileTarget::offer_event_fd(int event_fd) {
   const int fd = ::fcntl(event_fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) throw util::errno_error(name_, "duplicate descriptor", errno);
   fill_ = util::Fd(fd);
+  // Nobody was ever allowed to read those, and nobody writes them: there was no descriptor.
+  for (auto left = writing_.begin(); left != writing_.end();) {
+    const bool is_hole = punch(fd, left->range);
+    if (is_hole) forget(*left);
+    left = is_hole ? writing_.erase(left) : left + 1;
+  }
+  ++failures_;
 }
 
 bool FileTarget::is_complete() {
@@ -105,6 +179,16 @@ bool FileTarget::is_complete() {
   const std::lock_guard lock(mutex_);
   complete_up_to_ = std::max(complete_up_to_, up_to);
   return up_to >= size_;
+}
+
+bool FileTarget::is_complete_and_synced() {
+  if (::fdatasync(query_.get()) != 0) throw util::errno_error(name_, "sync", errno);
+  const bool is_whole = missing({0, size_}).empty();
+  if (!is_whole) {
+    const std::lock_guard lock(mutex_);
+    complete_up_to_ = 0;
+  }
+  return is_whole;
 }
 
 }  // namespace ondemand::transport

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <exception>
 
-#include "cache/extents.h"
 #include "transport/fanotify_abi.h"
 #include "transport/fanotify_transport.h"
 
@@ -36,8 +35,7 @@ void Guard::answer(const Journal::Pending& pending) {
   try {
     const std::uint64_t size = util::file_size(pending.event.fd, "event");
     const util::ByteRange range = wanted_range(pending.event, size);
-    if (range.empty() || cache::missing_ranges(pending.event.fd, range, "event").empty())
-      response = abi::kAllow;
+    if (is_present(pending.event.fd, range, journal_.writes(), "event")) response = abi::kAllow;
   } catch (const std::exception&) {
     // What cannot be told is not allowed.
   }

@@ -2,7 +2,6 @@
 #include "transport/guard_process.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -26,6 +25,13 @@ std::filesystem::path guard_file(const std::filesystem::path& root) {
   return root / "demandd.guard";
 }
 
+struct flock whole_file() {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
 // True when SIGUSR1 has arrived.
 bool is_told_to_go() {
   sigset_t wanted;
@@ -37,30 +43,41 @@ bool is_told_to_go() {
 
 }  // namespace
 
+void make_guard_file(const std::filesystem::path& root) {
+  util::open_file(guard_file(root), O_RDWR | O_CREAT, 0600);
+}
+
 util::Fd lock_guard_file(const std::filesystem::path& root) {
   const std::filesystem::path path = guard_file(root);
   util::Fd fd = util::open_file(path, O_RDWR | O_CREAT, 0600);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  // Of this kind, since the kernel tells who holds it: a full disk would not take our number.
+  struct flock lock = whole_file();
+  if (::fcntl(fd.get(), F_SETLK, &lock) != 0) {
     throw util::Error(util::ErrorCode::kUnavailable,
                       util::printable(path.native()) + ": lock: another guard holds it");
   }
-  const std::string text = util::concat(::getpid(), "\n");
-  if (::ftruncate(fd.get(), 0) != 0)
-    throw util::errno_error(util::printable(path.native()), "truncate", errno);
-  util::pwrite_full(fd.get(), util::as_bytes(text), 0, util::printable(path.native()));
   return fd;
 }
 
-void run_guard(const std::filesystem::path& root, const FanotifyGroup& group, Journal& journal) {
+void run_guard(const std::filesystem::path& root, const FanotifyGroup& group, Journal& journal,
+               util::Log& log) {
   Guard guard(group, journal);
   guard.answer_outstanding();
-  std::vector<std::filesystem::path> files = incomplete_files(root);
+  // All of them for good: one that nobody uses now may be mounted again.
+  const std::vector<std::filesystem::path> files = incomplete_files(root);
+  std::uint64_t told = 0;
+  auto next_line = Clock::now();
   auto next_look = Clock::now() + std::chrono::seconds(1);
   while (!is_told_to_go()) {
     guard.step(100);
+    if (guard.refused() > told && Clock::now() >= next_line) {
+      log.warning("guard refuses reads of missing data until demandd starts again",
+                  {{"refused", guard.refused() - told}, {"guard_pid", ::getpid()}});
+      told = guard.refused();
+      next_line = Clock::now() + std::chrono::seconds(10);
+    }
     if (Clock::now() < next_look) continue;
-    files = files_in_use(files);
-    if (files.empty()) break;
+    if (files_in_use(files).empty()) break;
     next_look = Clock::now() + std::chrono::seconds(1);
   }
   guard.retire();
@@ -69,12 +86,9 @@ void run_guard(const std::filesystem::path& root, const FanotifyGroup& group, Jo
 int guard_pid(const std::filesystem::path& root) {
   try {
     const util::Fd fd = util::open_file(guard_file(root), O_RDONLY);
-    if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return 0;
-    util::Buffer text(32);
-    text.resize(util::pread_some(fd.get(), text, 0, "guard file"));
-    const std::string_view digits = util::as_text(text);
-    const auto pid = util::parse_u64(digits.substr(0, digits.find('\n')));
-    return pid && *pid > 1 && *pid < (1U << 22) ? static_cast<int>(*pid) : 0;
+    struct flock lock = whole_file();
+    if (::fcntl(fd.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return 0;
+    return lock.l_pid > 1 ? static_cast<int>(lock.l_pid) : 0;
   } catch (const util::Error&) {
     return 0;
   }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "transport/event_codec.h"
+#include "transport/write_journal.h"
 #include "util/bytes.h"
 
 namespace ondemand::transport {
@@ -62,6 +63,8 @@ class Journal {
   std::size_t outstanding() const;
   // Answers since the journal was made.  Tells a process that gets on from one that does not.
   std::uint64_t answered() const;
+  // What the same processes write to backing files.
+  WriteJournal& writes() { return writes_; }
 
  private:
   struct Slot;
@@ -75,6 +78,7 @@ class Journal {
   mutable std::mutex mutex_;
   std::vector<std::size_t> free_;
   std::size_t reserved_ = 0;
+  WriteJournal writes_;
 };
 
 }  // namespace ondemand::transport

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,15 +172,21 @@ void Supervisor::be_guard() {
   ::unshare(CLONE_FILES);  // the chief's end must not touch ours, nor ours the chief's
   try {
     const util::Fd lock = lock_guard_file(root_);
+    // Here, since the chief may be killed before it comes to that.
+    hooks_.on_becoming_guard();
     shared_->is_guarding = true;
     raise(note_event_);
     ::setsid();
     [[maybe_unused]] const int ignored = ::chdir("/");
-    // Whoever reads our standard output must see its end when demandd ends.
+    // Whoever reads our standard output must see its end when demandd ends.  A log file or the
+    // socket of the journal stays.
     const util::Fd null = util::open_file("/dev/null", O_RDWR);
+    struct stat status {};
+    const bool is_log = ::fstat(STDERR_FILENO, &status) == 0 &&
+                        (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-      ::dup2(null.get(), fd);
-    run_guard(root_, group_, journal_);
+      if (fd != STDERR_FILENO || !is_log) ::dup2(null.get(), fd);
+    run_guard(root_, group_, journal_, log_);
   } catch (const std::exception& error) {
     log_.error(error.what());
     ::_exit(1);
@@ -302,7 +309,7 @@ int Supervisor::end() {
   // Two attempts: a deputy that was killed just now is made anew.
   if (!leave_guard() && !leave_guard()) {
     log_.error("no guard could be left behind, guarding in the main process");
-    run_guard(root_, group_, journal_);
+    run_guard(root_, group_, journal_, log_);
     end_deputy();
     return 1;
   }

@@ -38,7 +38,9 @@ struct SupervisorHooks {
   std::function<void()> on_stopping;
   // This process is the chief now instead of one that was killed.
   std::function<void()> on_take_over;
-  // Just before the chief ends and leaves a guard: lets a new demandd start.
+  // In the guard, before it is one: lets a new demandd start.
+  std::function<void()> on_becoming_guard;
+  // Just before the chief ends and leaves a guard.
   std::function<void(pid_t guard)> on_guarded;
 };
 

@@ -14,12 +14,6 @@ namespace ondemand::transport {
 using util::Error;
 using util::ErrorCode;
 
-FileKey key_of(int fd, std::string_view name) {
-  struct stat status {};
-  if (::fstat(fd, &status) != 0) throw util::errno_error(name, "stat", errno);
-  return {status.st_dev, status.st_ino};
-}
-
 WatchedFileRef WatchRegistry::add(const BackingFile& file) {
   const std::string name = util::printable(file.path.native());
   util::Fd fd = util::open_file(file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -32,11 +26,15 @@ WatchedFileRef WatchRegistry::add(const BackingFile& file) {
                                                   " bytes long, the blob has ", file.blob->size));
   }
   const std::lock_guard lock(mutex_);
-  WatchedFileRef& entry = files_[{status.st_dev, status.st_ino}];
+  const FileKey key{status.st_dev, status.st_ino};
+  WatchedFileRef entry;
+  if (const auto found = files_.find(key); found != files_.end()) entry = found->second;
   if (!entry) {
-    entry = std::make_shared<WatchedFile>();
-    entry->digest = file.digest;
-    entry->target = std::make_shared<FileTarget>(std::move(fd), name);
+    auto made = std::make_shared<WatchedFile>();
+    made->digest = file.digest;
+    made->target = std::make_shared<FileTarget>(std::move(fd), name, writes_);
+    entry = std::move(made);
+    files_[key] = entry;
   }
   if (file.blob) {
     const std::lock_guard inner(entry->mutex);

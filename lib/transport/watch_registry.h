@@ -6,10 +6,7 @@
 // Thread: every member may be called from many threads at once.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
-#include <compare>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -17,17 +14,9 @@
 
 #include "transport/file_target.h"
 #include "transport/transport.h"
+#include "transport/write_journal.h"
 
 namespace ondemand::transport {
-
-struct FileKey {
-  dev_t device = 0;
-  ino_t inode = 0;
-  auto operator<=>(const FileKey&) const = default;
-};
-
-// Throws kIo.
-FileKey key_of(int fd, std::string_view name);
 
 struct WatchedFile {
   hash::Digest digest;
@@ -47,6 +36,9 @@ using WatchedFileRef = std::shared_ptr<WatchedFile>;
 
 class WatchRegistry {
  public:
+  // `writes` is borrowed, or null.
+  explicit WatchRegistry(WriteJournal* writes = nullptr) : writes_(writes) {}
+
   // The entry of that file: a new one, or the one that is there, now with the blob if it had none.
   // Throws kNotFound, kIo, and kCorrupt when the file is not a regular one of the blob's size.
   WatchedFileRef add(const BackingFile& file);
@@ -55,6 +47,7 @@ class WatchRegistry {
   std::vector<WatchedFileRef> all() const;
 
  private:
+  WriteJournal* const writes_;
   mutable std::mutex mutex_;
   std::map<FileKey, WatchedFileRef> files_;
 };

@@ -354,9 +354,11 @@ def main():
             skip("needs " + name)
     probe = tempfile.mkdtemp(dir="/var/tmp")
     try:
-        done = subprocess.run([tool("demandd"), "--check", "--cache", probe], capture_output=True, text=True)
+        absent = os.path.join(probe, "no", "cache")
+        done = subprocess.run([tool("demandd"), "--check", "--cache", absent], capture_output=True, text=True)
         if done.returncode != 0:
             skip(done.stderr.strip())
+        check(done.stdout == "fanotify: ready\n" and not os.listdir(probe), "--check: " + done.stdout)
     finally:
         shutil.rmtree(probe)
     world = World()

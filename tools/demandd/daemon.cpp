@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <system_error>
 
 #include "demandd/service_notify.h"
 #include "demandd/worker.h"
@@ -36,9 +38,20 @@ std::size_t raise_descriptor_limit() {
   return static_cast<std::size_t>(std::clamp<rlim_t>(room, 64, 8192));
 }
 
-void write_pid(int fd, const std::string& name) {
-  if (::ftruncate(fd, 0) != 0) throw util::errno_error(name, "truncate", errno);
-  util::pwrite_full(fd, util::as_bytes(concat(::getpid(), "\n")), 0, name);
+// For people only, so a full disk is no reason to stop.  Always of the same length: written over,
+// it needs no room.
+void write_pid(int fd) noexcept {
+  char text[16];
+  const int len = std::snprintf(text, sizeof text, "%-10d\n", static_cast<int>(::getpid()));
+  [[maybe_unused]] const ssize_t ignored = ::pwrite(fd, text, static_cast<std::size_t>(len), 0);
+}
+
+// What of a path exists: the cache root, or where it would be made.
+std::filesystem::path nearest_directory(std::filesystem::path path) {
+  std::error_code error;
+  while (!std::filesystem::is_directory(path, error) && path.has_relative_path())
+    path = path.parent_path();
+  return path;
 }
 
 // Reads that nobody watched may have been given zeros.
@@ -62,12 +75,21 @@ util::Fd lock_cache(const std::filesystem::path& root) {
     util::Buffer text(32);
     text.resize(util::pread_some(fd.get(), text, 0, name));
     const std::string_view all = util::as_text(text);
+    const std::string_view pid = all.substr(0, all.find_first_of(" \n"));
     throw util::Error(util::ErrorCode::kUnavailable,
                       concat(name, ": lock: another demandd serves this cache (process ",
-                             util::printable(all.substr(0, all.find('\n'))), ")"));
+                             util::printable(pid), ")"));
   }
-  write_pid(fd.get(), name);
+  write_pid(fd.get());
   return fd;
+}
+
+int check_system(const Options& options, cli::Io& io) {
+  const transport::FanotifyGroup group = transport::FanotifyGroup::open();
+  const std::filesystem::path root = std::filesystem::absolute(options.cache_root);
+  transport::check_pre_content_support(group, nearest_directory(root).native());
+  io.out << "fanotify: ready\n";
+  return 0;
 }
 
 int run_daemon(const Options& options) {
@@ -78,13 +100,10 @@ int run_daemon(const Options& options) {
   // What the kernel must have.
   const transport::FanotifyGroup group = transport::FanotifyGroup::open();
   root.create();
-  if (options.check_only) {
-    transport::check_pre_content_support(group, root.path().native());
-    return 0;
-  }
   const util::Fd lock = lock_cache(root.path());
   transport::check_pre_content_support(group, root.path().native());
 
+  transport::make_guard_file(root.path());
   warn_of_unwatched_use(root.path(), log);
   transport::Journal journal(transport::FanotifyTransport::kReaders, raise_descriptor_limit());
 
@@ -99,15 +118,15 @@ int run_daemon(const Options& options) {
     log.info("ending: finishing what is under way");
   };
   hooks.on_take_over = [&] {
-    write_pid(lock.get(), "demandd.lock");
+    write_pid(lock.get());
     notify_service(concat("MAINPID=", ::getpid()));
   };
+  hooks.on_becoming_guard = [&] { ::flock(lock.get(), LOCK_UN); };
   hooks.on_guarded = [&](pid_t guard) {
     log.info(
         "ended; a guard refuses reads of missing data until those images are unmounted or "
         "demandd starts again",
         {{"guard_pid", guard}});
-    ::flock(lock.get(), LOCK_UN);  // the guard has the descriptor too
   };
   transport::Supervisor supervisor(root.path(), group, journal, std::move(hooks), log);
   return supervisor.run();

@@ -13,6 +13,10 @@ namespace ondemand::demandd {
 // Runs until a signal ends it; returns the exit status.  Throws when it cannot begin.
 int run_daemon(const Options& options);
 
+// Says whether this kernel and the file system of the cache root (or of the directory in which it
+// would be made) can do it.  Makes nothing.  Throws kUnsupported, naming what is missing.
+int check_system(const Options& options, cli::Io& io);
+
 // Holds <root>/demandd.lock with our number in it.  Throws kUnavailable when another demandd
 // serves this cache.
 util::Fd lock_cache(const std::filesystem::path& root);

@@ -19,7 +19,7 @@ enum class LogKind { kStderr, kJournal, kNull };
 
 struct Options {
   std::string cache_root{cache::kDefaultRoot};
-  // Places to look for blobs, in the order of the command line.
+  // Places to look for blobs: stores first, then registries, each in the order of the command line.
   struct Origin {
     bool is_store = false;
     std::string where;

@@ -11,7 +11,8 @@ int run(const std::vector<std::string>& args, cli::Io& io) {
   return cli::run_guarded("demandd", io, [&] {
     int status = cli::kExitOk;
     const std::optional<Options> options = parse_options(args, io, status);
-    return options ? run_daemon(*options) : status;
+    if (!options) return status;
+    return options->check_only ? check_system(*options, io) : run_daemon(*options);
   });
 }
 

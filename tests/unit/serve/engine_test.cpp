@@ -5,6 +5,7 @@
 
 #include <future>
 #include <limits>
+#include <new>
 
 #include "support/fake_source.h"
 #include "support/frame_blob.h"
@@ -149,6 +150,59 @@ TEST_F(EngineTest, FailsOnlyTheRequestThatNeedsTheCorruptFrame) {
   EXPECT_TRUE(fetch({0, 192 * kKiB}));
   expect_present({0, 64 * kKiB});  // the good frames of the same request are kept
   EXPECT_FALSE(fetch({128 * kKiB, 4096}));
+}
+
+TEST_F(EngineTest, FetchesTheFramesOfARunSinglyWhenTheRunIsCorrupt) {
+  sources_ = {first_};
+  first_->fail_next(ErrorCode::kCorrupt);  // the run
+  first_->fail_next(ErrorCode::kCorrupt);  // its first frame
+  EXPECT_TRUE(fetch({0, 192 * kKiB}));
+  expect_present({64 * kKiB, 128 * kKiB});
+  EXPECT_FALSE(target_->missing({0, 64 * kKiB}).empty());
+  EXPECT_EQ(first_->reads().size(), 4U);
+}
+
+TEST_F(EngineTest, SaysOnceThatAFrameIsBadAndNamesTheBlobOnce) {
+  sources_ = {first_};
+  first_->flip_byte(blob_.blob->digest, 100);
+  for (int i = 0; i < 5; ++i)
+    EXPECT_TRUE(fetch({0, 4096}));
+  engine_.reset();
+  ASSERT_EQ(lines_.size(), 1U);
+  const std::string hex = blob_.blob->digest.hex();
+  EXPECT_EQ(lines_[0].find(hex), lines_[0].rfind(hex)) << lines_[0];
+}
+
+// Fails as no Target says it does.
+class HopelessTarget : public Target {
+ public:
+  const std::string& name() const override { return name_; }
+  std::vector<ByteRange> missing(ByteRange) override { throw std::bad_alloc(); }
+  void write(std::uint64_t, util::Bytes) override { throw std::bad_alloc(); }
+
+ private:
+  std::string name_ = "hopeless";
+};
+
+TEST_F(EngineTest, CompletesOnceWhateverIsThrownInsideOfIt) {
+  int calls = 0;
+  engine().submit(blob_.blob, std::make_shared<HopelessTarget>(), {0, 4096}, Priority::kDemand,
+                  [&](const Outcome& outcome) {
+                    EXPECT_TRUE(outcome);
+                    ++calls;
+                  });
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(engine().requests_in_flight(), 0U);
+}
+
+TEST(LogLimit, LetsOneLinePerKeyAndPeriodThroughAndCountsTheOthers) {
+  LogLimit limit(std::chrono::hours(1));
+  EXPECT_EQ(limit.pass("a"), 0U);
+  EXPECT_EQ(limit.pass("a"), std::nullopt);
+  EXPECT_EQ(limit.pass("b"), 0U);
+  LogLimit none(std::chrono::milliseconds(0));
+  EXPECT_EQ(none.pass("a"), 0U);
+  EXPECT_EQ(none.pass("a"), 0U);
 }
 
 TEST_F(EngineTest, NamesEveryCauseWhenAllSourcesFail) {
