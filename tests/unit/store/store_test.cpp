@@ -63,7 +63,8 @@ TEST_F(StoreTest, BlobsAppearUnderTheirDigestOnce) {
 TEST_F(StoreTest, ADamagedObjectOfTheRightSizeIsMended) {
   Store store = make();
   const auto blob = store.put_bytes(util::as_bytes("hello"), "");
-  std::ofstream(store.blob_path(blob.digest)) << "jello";
+  util::write_file_atomically(store.blob_path(blob.digest), util::as_bytes("jello"),
+                              util::Durability::kNoSync);
   store.put_bytes(util::as_bytes("hello"), "");
   EXPECT_EQ(store.read_small_blob(blob.digest, 100), "hello");
 }
