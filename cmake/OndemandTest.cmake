@@ -7,12 +7,9 @@ add_custom_target(threaded_tests)
 # The fuzz targets alone.
 add_custom_target(fuzzers)
 
-# ondemand_add_unit_test(<name> SOURCES cpp... DEPS modules... [PRIVATE libs...] [LABELS ...] [THREADED])
+# ondemand_add_unit_test(<name> SOURCES cpp... DEPS modules... [PRIVATE libs...] [THREADED])
 function(ondemand_add_unit_test name)
-  cmake_parse_arguments(ARG "THREADED" "" "SOURCES;DEPS;PRIVATE;LABELS" ${ARGN})
-  if(ARG_THREADED)
-    list(APPEND ARG_LABELS threaded)
-  endif()
+  cmake_parse_arguments(ARG "THREADED" "" "SOURCES;DEPS;PRIVATE" ${ARGN})
   add_executable(${name}_tests ${ARG_SOURCES})
   if(ARG_THREADED)
     add_dependencies(threaded_tests ${name}_tests)
@@ -24,7 +21,7 @@ function(ondemand_add_unit_test name)
     target_link_libraries(${name}_tests PRIVATE ondemand::${dep})
   endforeach()
   gtest_discover_tests(${name}_tests DISCOVERY_MODE PRE_TEST TEST_PREFIX "${name}/"
-                       PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 300)
+                       PROPERTIES LABELS unit TIMEOUT 300)
 endfunction()
 
 # ondemand_add_script_test(<name> <script> [LABELS ...] [TIMEOUT seconds] [LOCK resource...])

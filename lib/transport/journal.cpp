@@ -108,7 +108,9 @@ std::vector<Journal::Pending> Journal::accept(std::size_t reader, std::size_t le
     reserved_ -= kEventsPerRead;
   }
   // From here on the slots tell it; before, a successor would have read the buffer.
-  std::atomic_thread_fence(std::memory_order_release);
+  // Stores of one thread become visible in their order when it is killed; only the compiler must
+  // keep it.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   std::memset(bytes.data(), 0, bytes.size());
   if (decoded != nullptr) *decoded = std::move(got);
   return pending;
