@@ -39,7 +39,6 @@ WatchedFileRef WatchRegistry::add(const BackingFile& file) {
   if (file.blob) {
     const std::lock_guard inner(entry->mutex);
     entry->blob_ref = file.blob;
-    entry->digest = file.digest;
   }
   return entry;
 }

@@ -19,7 +19,7 @@
 namespace ondemand::transport {
 
 struct WatchedFile {
-  hash::Digest digest;
+  hash::Digest digest;  // with `target` set once, before anybody else sees the entry
   std::shared_ptr<FileTarget> target;
   std::atomic<bool> is_marked = false;
   std::atomic<std::uint64_t> requests = 0;
