@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "blobctl/cmd_inspect.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -10,8 +11,9 @@
 
 #include "blobctl/image_lookup.h"
 #include "blobctl/inspect_report.h"
-#include "blobctl/mapped_file.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/mapped_file.h"
 #include "util/text.h"
 
 namespace ondemand::blobctl {
@@ -81,7 +83,8 @@ int run_inspect(const InspectOptions& options, cli::Io& io) {
   if (has_source) {
     report = inspect_in_source(options, util::concat("image ", name));
   } else if (is_file(options.what)) {
-    const MappedFile file(options.what);
+    const util::Fd fd = util::open_file(options.what, O_RDONLY);
+    const util::MappedFile file(fd.get(), util::printable(options.what));
     report = inspect_bytes(file.bytes(), name, options.path);
   } else {
     report = inspect_in_cache(options, util::concat("image ", name));

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "blobctl/device_table.h"
 
+#include <fcntl.h>
+
 #include <string>
 
-#include "blobctl/mapped_file.h"
 #include "erofs/bootstrap_reader.h"
 #include "util/align.h"
 #include "util/error.h"
+#include "util/fd.h"
+#include "util/mapped_file.h"
 #include "util/text.h"
 
 namespace ondemand::blobctl {
@@ -17,7 +20,8 @@ void check_device_table(const cache::PreparedImage& image) {
     throw util::Error(util::ErrorCode::kCorrupt,
                       util::concat(name, ": check device table: ", reason));
   };
-  const MappedFile file(image.bootstrap);
+  const util::Fd fd = util::open_file(image.bootstrap, O_RDONLY);
+  const util::MappedFile file(fd.get(), util::printable(image.bootstrap.native()));
   const erofs::BootstrapReader reader(file.bytes(), name);
   const auto& devices = reader.devices();
   if (devices.size() != image.blobs.size())
