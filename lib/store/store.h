@@ -49,7 +49,8 @@ class StagedBlob : public util::ByteSink {
   const std::string& name() const { return name_; }  // for messages
   void write(util::Bytes bytes) override;            // appends
   // Gives the bytes their name: `digest` must be their SHA-256 (the caller computed it while it
-  // wrote them).  An equal object that is already there is replaced, which mends a damaged one.  Returns the size.  Throws kIo.
+  // wrote them).  An equal object that is already there is replaced, which mends a damaged one.
+  // Returns the size.  Throws kIo.
   std::uint64_t commit(const hash::Digest& digest);
 
  private:

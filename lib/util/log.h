@@ -55,7 +55,8 @@ class Log {
     write(LogLevel::kDebug, message, fields);
   }
 
-  // Lines on standard error (never waiting for its reader; lines that do not fit are counted): "name: level: message key=value".
+  // Lines on standard error (never waiting for its reader; lines that do not fit are counted):
+  // "name: level: message key=value".
   static Sink stderr_sink(std::string name);
   // The same without name and level text but with the "<N>" priority that journald reads.
   static Sink journal_sink();
