@@ -83,8 +83,10 @@ Store Store::create_or_open(const fs::path& path, util::Durability durability) {
   Store out(path, durability);
   make_directories(path, out.name_);
   require_directory(path, out.name_);
-  // Before anything is written there: a directory that is something else stays untouched.
-  if (!file_exists(path / kLayoutFile) && !is_blank_directory(path, out.name_))
+  // Before anything is written there: a directory that is something else stays untouched.  Another
+  // run may be making the store between the two looks; oci-layout is what it writes first.
+  if (!file_exists(path / kLayoutFile) && !is_blank_directory(path, out.name_) &&
+      !file_exists(path / kLayoutFile))
     throw_not_a_layout(out.name_);
   out.run_ = std::make_shared<RunDirectory>(path);
   out.initialise();
