@@ -5,7 +5,7 @@
 #include <concepts>
 #include <utility>
 
-#include "util/error.h"
+#include "erofs/inode_walk.h"
 #include "util/text.h"
 
 namespace ondemand::erofs {
@@ -69,33 +69,6 @@ std::string uuid_text(util::Bytes uuid) {
 std::string until_nul(util::Bytes bytes) {
   const std::string_view text = util::as_text(bytes);
   return std::string(text.substr(0, text.find('\0')));
-}
-
-// All inodes once, with bounds that hold for any image.
-template <class Visit>
-void for_each_inode(const BootstrapReader& reader, Visit visit) {
-  std::vector<bool> is_seen(reader.image_size() / ondisk::kErofsSlotSize + 1);
-  std::vector<util::Nid> directories;
-  std::uint64_t dirents_left = reader.image_size() / sizeof(ondisk::ErofsDirent);
-  const auto enter = [&](util::Nid nid) {
-    const InodeInfo inode = reader.inode(nid);
-    if (is_seen[nid.value]) return;
-    is_seen[nid.value] = true;
-    visit(inode);
-    if (inode.type == FileType::kDirectory) directories.push_back(nid);
-  };
-  enter(reader.root());
-  while (!directories.empty()) {
-    const InodeInfo directory = reader.inode(directories.back());
-    directories.pop_back();
-    reader.read_dir(directory, [&](const DirEntry& entry) {
-      if (dirents_left-- == 0)
-        throw util::Error(util::ErrorCode::kCorrupt,
-                          util::concat(reader.name(), ": count inodes: directories overlap"));
-      if (entry.name != "." && entry.name != "..") enter(entry.nid);
-      return true;
-    });
-  }
 }
 
 }  // namespace

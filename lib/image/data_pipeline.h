@@ -18,6 +18,7 @@
 #include "blob/blob_writer.h"
 #include "chunk/chunker.h"
 #include "chunk/dedup_index.h"
+#include "image/file_sink.h"
 #include "tree/node.h"
 #include "util/thread_pool.h"
 
@@ -32,7 +33,7 @@ struct DataStats {
   std::uint64_t shared_chunks = 0;
 };
 
-class DataPipeline {
+class DataPipeline : public FileSink {
  public:
   // Called in file order for each piece of a file that is not a hole, before end_blob() returns.
   using Placed = std::function<void(tree::InodeId, const chunk::Extent&)>;
@@ -40,13 +41,13 @@ class DataPipeline {
   // Range: chunk_size is a power of two >= 4096.  Borrows the pool.
   DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
                Placed placed);
-  ~DataPipeline();
+  ~DataPipeline() override;
 
   // New chunks go to `writer` as device `device` until end_blob().  Borrows the writer.
   void begin_blob(blob::BlobWriter& writer, util::DeviceId device);
-  void begin_file(tree::InodeId inode, std::uint64_t size);
-  void add(std::uint64_t offset, util::Bytes bytes);
-  void end_file();
+  void begin_file(tree::InodeId inode, std::uint64_t size) override;
+  void add(std::uint64_t offset, util::Bytes bytes) override;
+  void end_file() override;
   // Everything given so far is placed when it returns.
   void end_blob();
 

@@ -24,8 +24,7 @@ void for_each_entry(const input::Layer& layer, std::vector<std::string>* warning
   warnings->insert(warnings->end(), reader.warnings().begin(), reader.warnings().end());
 }
 
-void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size,
-               DataPipeline& data) {
+void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data) {
   data.begin_file(inode, size);
   tar::DataBlock block;
   while (reader.read_block(block))
@@ -44,7 +43,7 @@ tree::InodeId LayerReader::add(const input::Layer& layer, const tar::Entry& entr
   }
 }
 
-void LayerReader::read(const input::Layer& layer, DataPipeline* data) {
+void LayerReader::read(const input::Layer& layer, FileSink* data) {
   builder_.begin_layer();
   for_each_entry(layer, &warnings_, [&](tar::TarReader& reader, const tar::Entry& entry) {
     const tree::InodeId inode = add(layer, entry);
@@ -61,7 +60,7 @@ void LayerReader::read(const input::Layer& layer, DataPipeline* data) {
   }
 }
 
-void LayerReader::reread(const input::Layer& layer, DataPipeline& data,
+void LayerReader::reread(const input::Layer& layer, FileSink& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
   for_each_entry(layer, nullptr, [&](tar::TarReader& reader, const tar::Entry& entry) {
     if (next_ == order_.size())

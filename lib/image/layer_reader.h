@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads the layers of a source image into a tree and a data pipeline.
+// Reads the layers of a source image into a tree, and the data of their files into a sink.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "image/data_pipeline.h"
+#include "image/file_sink.h"
 #include "input/image_input.h"
 #include "tar/tar_reader.h"
 #include "tree/tree_builder.h"
@@ -22,11 +22,11 @@ class LayerReader {
 
   // One layer: its entries into the tree, the data of its files into `data` (null: only into the
   // tree).  Verified to the end before it returns.
-  void read(const input::Layer& layer, DataPipeline* data);
+  void read(const input::Layer& layer, FileSink* data);
 
   // The same layers a second time, in the same order: the data of those files that `wanted`
   // accepts.  Nothing is added to the tree.
-  void reread(const input::Layer& layer, DataPipeline& data,
+  void reread(const input::Layer& layer, FileSink& data,
               const std::function<bool(tree::InodeId)>& wanted);
 
  private:
