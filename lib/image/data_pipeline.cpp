@@ -81,15 +81,22 @@ void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
   batch_->items.push_back(item);
 }
 
+void DataPipeline::digest(Batch& batch) {
+  std::vector<hash::Sha256Message> messages;
+  messages.reserve(batch.items.size());
+  for (Item& item : batch.items) {
+    const util::Bytes bytes = util::Bytes(batch.bytes).subspan(item.start, item.len);
+    item.is_zero = all_zero(bytes);
+    if (!item.is_zero) messages.push_back({bytes, &item.digest});
+  }
+  hash::sha256_together({}, messages);
+}
+
 void DataPipeline::submit_batch() {
   if (batch_->items.empty()) return;
   if (in_flight_.size() >= batches_in_flight_) place_one_batch();
   in_flight_.push_back(pool_.submit([batch = std::move(batch_)] {
-    for (Item& item : batch->items) {
-      const util::Bytes bytes = util::Bytes(batch->bytes).subspan(item.start, item.len);
-      item.is_zero = all_zero(bytes);
-      if (!item.is_zero) item.digest = hash::sha256(bytes);
-    }
+    digest(*batch);
     return batch;
   }));
   if (spare_.empty()) {

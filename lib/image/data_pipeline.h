@@ -67,6 +67,7 @@ class DataPipeline : public FileSink {
     std::vector<Item> items;
   };
 
+  static void digest(Batch& batch);
   void take_chunk(std::uint64_t file_offset, util::Bytes bytes);
   void submit_batch();
   void place_one_batch();
