@@ -59,6 +59,17 @@ BackingState inspect_fd(int fd, std::uint64_t size, const std::string& name) {
   return state;
 }
 
+// Makes holes of the extents that were never written, and says whether all of them are gone.  The
+// clean pages of them in the page cache, which could be taken for data, go too.
+bool punch_unwritten(int fd, const std::string& name) {
+  for (const util::ByteRange& range : unwritten_ranges(fd, name)) {
+    if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    static_cast<off_t>(range.offset), static_cast<off_t>(range.len)) != 0)
+      return false;
+  }
+  return unwritten_ranges(fd, name).empty();
+}
+
 [[noreturn]] void refuse_in_use(const std::string& name, const std::string& reason) {
   throw Error(ErrorCode::kCorrupt,
               util::concat(name, ": check: ", reason,
@@ -95,12 +106,15 @@ bool has_object_xattr(int fd, std::uint64_t size, const std::string& name) {
          std::memcmp(found.data(), wanted.data(), wanted.size()) == 0;
 }
 
+std::uint64_t backing_size(std::uint64_t object_size) {
+  return util::round_up(object_size, kBackingAlignment);
+}
+
 void create_backing_file(const std::filesystem::path& temporary_directory,
-                         const std::filesystem::path& path, std::uint64_t size) {
-  ASSERT(util::is_aligned(size, kBackingAlignment));
+                         const std::filesystem::path& path, std::uint64_t object_size) {
   util::AtomicFile file(temporary_directory, kBackingMode);
-  truncate_to(file.fd(), size, file.name());
-  set_object_xattr(file.fd(), size, file.name());
+  truncate_to(file.fd(), backing_size(object_size), file.name());
+  set_object_xattr(file.fd(), object_size, file.name());
   file.commit(path, util::Durability::kSync);
 }
 
@@ -122,7 +136,7 @@ bool is_open_elsewhere(int fd) {
 }
 
 EnsureResult ensure_backing_file(const std::filesystem::path& temporary_directory,
-                                 const std::filesystem::path& path, std::uint64_t size) {
+                                 const std::filesystem::path& path, std::uint64_t object_size) {
   const std::string name = util::printable(path.native());
   struct stat info {};
   Fd fd = open_for_look(path, info);
@@ -130,28 +144,32 @@ EnsureResult ensure_backing_file(const std::filesystem::path& temporary_director
     if (info.st_nlink > 0)
       throw Error(ErrorCode::kCorrupt,
                   util::concat(name, ": check: is not a regular file; remove it"));
-    create_backing_file(temporary_directory, path, size);
+    create_backing_file(temporary_directory, path, object_size);
     return EnsureResult::kCreated;
   }
   const BackingState state = inspect_fd(fd.get(), static_cast<std::uint64_t>(info.st_size), name);
-  if (state.size == size && state.unwritten == 0) {
-    if (has_object_xattr(fd.get(), size, name)) return EnsureResult::kKept;
-    set_object_xattr(fd.get(), size, name);
+  // The kernel takes both sizes, and extends the shorter one at its look-up.
+  const bool is_sized = state.size == object_size || state.size == backing_size(object_size);
+  const bool has_xattr = has_object_xattr(fd.get(), object_size, name);
+  if (is_sized && state.unwritten == 0) {
+    if (has_xattr) return EnsureResult::kKept;
+    set_object_xattr(fd.get(), object_size, name);
     return EnsureResult::kRepaired;
   }
   const std::string reason =
       state.unwritten > 0
           ? util::concat("has ", state.unwritten, " bytes allocated but never written")
-          : util::concat("has ", state.size, " bytes where ", size, " belong");
+          : util::concat("has ", state.size, " bytes where ", object_size, " belong");
   if (is_open_elsewhere(fd.get())) refuse_in_use(name, reason);
-  if (state.present == 0 && state.unwritten == 0) {
-    Fd writable = util::open_file(path, O_RDWR | O_NOFOLLOW);
-    truncate_to(writable.get(), size, name);
-    set_object_xattr(writable.get(), size, name);
-    util::fsync_fd(writable.get(), name);
+  Fd writable = util::open_file(path, O_RDWR | O_NOFOLLOW);
+  const bool is_mended = is_sized && punch_unwritten(writable.get(), name);
+  if (!is_mended && (state.present > 0 || state.unwritten > 0)) {
+    create_backing_file(temporary_directory, path, object_size);  // replaces it
     return EnsureResult::kRepaired;
   }
-  create_backing_file(temporary_directory, path, size);  // replaces it
+  if (!is_mended) truncate_to(writable.get(), backing_size(object_size), name);
+  if (!has_xattr) set_object_xattr(writable.get(), object_size, name);
+  util::fsync_fd(writable.get(), name);
   return EnsureResult::kRepaired;
 }
 

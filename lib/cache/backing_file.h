@@ -26,10 +26,13 @@ ObjectXattr encode_object_xattr(std::uint64_t size);
 void set_object_xattr(int fd, std::uint64_t size, const std::string& name);
 bool has_object_xattr(int fd, std::uint64_t size, const std::string& name);
 
-// Makes an empty sparse file of `size` bytes under a temporary name in `temporary_directory` and
-// puts it at `path`, which must not exist.  Range: size is a multiple of 4096.
+// Size of the file of an object: the object's, rounded up, as the kernel leaves it after a look-up.
+std::uint64_t backing_size(std::uint64_t object_size);
+
+// Makes an empty sparse file for an object of `object_size` bytes under a temporary name in
+// `temporary_directory` and puts it at `path`, where it replaces what is there.
 void create_backing_file(const std::filesystem::path& temporary_directory,
-                         const std::filesystem::path& path, std::uint64_t size);
+                         const std::filesystem::path& path, std::uint64_t object_size);
 
 struct BackingState {
   bool exists = false;
@@ -37,7 +40,7 @@ struct BackingState {
   std::uint64_t size = 0;       // bytes
   std::uint64_t present = 0;    // bytes with data, unwritten extents not counted
   std::uint64_t unwritten = 0;  // bytes allocated but never written
-  bool has_xattr = false;       // the right one for this size
+  bool has_xattr = false;       // the right one for an object of `size` bytes
   bool is_complete() const { return is_regular && unwritten == 0 && present == size; }
 };
 
@@ -49,12 +52,13 @@ bool is_open_elsewhere(int fd);
 
 enum class EnsureResult { kKept, kCreated, kRepaired };
 
-// Makes sure that a sound sparse file of `size` bytes is at `path`.  A sound file is kept as it
-// is, with what it holds.  A missing or wrong attribute and a wrong size of a file without data
-// are mended in place; an unsound file (unwritten extents, wrong size with data) is made anew if
-// nobody has it open, since all that it holds can be fetched again.  Throws kCorrupt when somebody
-// has, or when what is there is no regular file.  Caller holds the cache lock.
+// Makes sure that a sound sparse file for an object of `object_size` bytes is at `path`.  A sound
+// file is kept as it is, with what it holds.  A missing or wrong attribute and a wrong size of a
+// file without data are mended in place.  If nobody has it open, unwritten extents become holes
+// again, and a file of a wrong size with data is made anew: all that it holds can be fetched
+// again.  Throws kCorrupt when somebody has, or when what is there is no regular file.
+// Caller holds the cache lock.
 EnsureResult ensure_backing_file(const std::filesystem::path& temporary_directory,
-                                 const std::filesystem::path& path, std::uint64_t size);
+                                 const std::filesystem::path& path, std::uint64_t object_size);
 
 }  // namespace ondemand::cache

@@ -69,8 +69,8 @@ void CacheRoot::create() const {
   std::error_code error;
   if (root_.has_parent_path()) std::filesystem::create_directories(root_.parent_path(), error);
   for (const std::filesystem::path& path :
-       {root_, cache_directory(), root_ / "images", images_directory(), root_ / "refs",
-        root_ / "chunk-index", temporary_directory()}) {
+       {root_, cache_directory(), root_ / "graveyard", root_ / "images", images_directory(),
+        root_ / "refs", root_ / "chunk-index", temporary_directory()}) {
     if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
       throw util::errno_error(util::printable(path.native()), "create directory", errno);
   }

@@ -4,6 +4,8 @@
 //
 //   <root>/cache/I<volume key>/@hh/D<hex digest>   backing files, sparse, laid out as the kernel's
 //                                                  cachefiles lays them out (backing_path.h)
+//   <root>/graveyard/                the kernel's, for what it culls; made here because in demand
+//                                    mode the kernel makes no directory
 //   <root>/images/sha256/<hex>       manifests of prepared images, byte for byte; one becomes
 //                                    visible after everything else of its image
 //   <root>/refs/<escaped name>       text "sha256:<hex>\n": the name that prepare was given

@@ -270,6 +270,7 @@ PreparedImage Preparation::run() {
   root_.create();
   const CacheLock lock(root_.path());
   remove_leftovers(root_.temporary_directory());
+  ensure_mark(root_.cache_directory(), options_.use);
   ensure_volume(root_.cache_directory(), root_.volume_key(), options_.volume_xattr);
   warn_about_file_system(root_, options_);
   prepare_bootstrap(image, prepared);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <string_view>
 
+#include "cache/cache_mark.h"
 #include "cache/cache_root.h"
 #include "cache/volume.h"
 #include "source/source.h"
@@ -22,6 +23,7 @@ struct PrepareOptions {
   std::chrono::milliseconds request_timeout{30'000};  // of one range request or manifest
   std::chrono::milliseconds stall_timeout{30'000};    // without progress in a whole blob
   VolumeXattr volume_xattr = VolumeXattr::kBe32Zero;
+  CacheUse use = CacheUse::kAuto;
   // Called with a complete image before its manifest becomes visible; what it throws ends prepare.
   // For checks that need modules that this one may not use (the bootstrap's device table).
   std::function<void(const PreparedImage&)> check;
@@ -33,8 +35,8 @@ struct PrepareOptions {
 // leads to the image from then on.
 // Throws kNotFound (no such image, or a blob of it is not there), kDigestMismatch and kCorrupt
 // (bytes that are not what the manifest says; an unsound backing file that is in use),
-// kUnsupported (not an EROFS image; a file system without user attributes), kTooLarge, kIo,
-// kUnavailable, kTimeout.
+// kUnsupported (not an EROFS image; a file system without user attributes; a cache that is marked
+// for another use), kTooLarge, kIo, kUnavailable, kTimeout.
 PreparedImage prepare_image(const CacheRoot& root, source::Source& source,
                             std::string_view reference, const PrepareOptions& options = {});
 

@@ -21,20 +21,25 @@ void ensure_directory(const std::filesystem::path& path) {
   throw util::errno_error(util::printable(path.native()), "create directory", errno);
 }
 
+std::size_t xattr_bytes(VolumeXattr xattr) {
+  return xattr == VolumeXattr::kBe32Zero ? 4 : 0;
+}
+
 void ensure_volume_xattr(const std::filesystem::path& path, VolumeXattr xattr) {
   const std::string name = util::printable(path.native());
   constexpr std::array<char, 4> kZero{};
-  const std::size_t wanted = xattr == VolumeXattr::kBe32Zero ? kZero.size() : 0;
   std::array<char, 16> found{};
   const ssize_t len = ::getxattr(path.c_str(), kCacheXattr, found.data(), found.size());
   if (len >= 0) {
-    if (static_cast<std::size_t>(len) == wanted && found == std::array<char, 16>{}) return;
+    if (static_cast<std::size_t>(len) == xattr_bytes(xattr) && found == std::array<char, 16>{})
+      return;
     throw util::Error(util::ErrorCode::kCorrupt,
                       util::concat(name, ": check ", kCacheXattr, ": has an unexpected value of ",
                                    static_cast<std::int64_t>(len),
                                    " bytes: made by something else; remove the attribute"));
   }
-  if (errno == ENODATA && ::setxattr(path.c_str(), kCacheXattr, kZero.data(), wanted, 0) == 0)
+  if (errno == ENODATA &&
+      ::setxattr(path.c_str(), kCacheXattr, kZero.data(), xattr_bytes(xattr), 0) == 0)
     return;
   if (errno == EOPNOTSUPP)
     throw util::Error(util::ErrorCode::kUnsupported,
@@ -53,6 +58,17 @@ void ensure_volume(const std::filesystem::path& cache_directory, std::string_vie
   ensure_volume_xattr(volume, xattr);
   for (unsigned fan = 0; fan < 256; ++fan)
     ensure_directory(volume / fan_directory_name(static_cast<std::uint8_t>(fan)));
+}
+
+bool has_volume_xattr(const std::filesystem::path& cache_directory, std::string_view volume_key,
+                      VolumeXattr xattr) {
+  const std::filesystem::path volume = cache_directory / volume_directory_name(volume_key);
+  std::array<char, 4> found{};
+  const ssize_t len = ::getxattr(volume.c_str(), kCacheXattr, found.data(), found.size());
+  if (len < 0 && errno != ENODATA && errno != ENOENT && errno != ERANGE && errno != EOPNOTSUPP)
+    throw util::errno_error(util::printable(volume.native()), util::concat("read ", kCacheXattr),
+                            errno);
+  return len == static_cast<ssize_t>(xattr_bytes(xattr)) && found == std::array<char, 4>{};
 }
 
 }  // namespace ondemand::cache

@@ -23,4 +23,8 @@ enum class VolumeXattr {
 void ensure_volume(const std::filesystem::path& cache_directory, std::string_view volume_key,
                    VolumeXattr xattr = VolumeXattr::kBe32Zero);
 
+// The attribute is there and as the kernel wants it.  Throws kIo.
+bool has_volume_xattr(const std::filesystem::path& cache_directory, std::string_view volume_key,
+                      VolumeXattr xattr = VolumeXattr::kBe32Zero);
+
 }  // namespace ondemand::cache

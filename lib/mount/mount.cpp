@@ -6,12 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
-#include <string_view>
 #include <system_error>
 
+#include "mount/mount_context.h"
 #include "mount/probe.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -24,27 +23,6 @@ namespace {
 using util::Error;
 using util::ErrorCode;
 using util::Fd;
-
-// What the kernel wrote into the context: lines "e message", "w message", "i message".
-std::string kernel_messages(int context) {
-  std::string messages;
-  std::array<char, 1024> line{};
-  for (int i = 0; i < 16; ++i) {  // more than a context keeps
-    const ssize_t len = ::read(context, line.data(), line.size());
-    if (len <= 0) break;
-    std::string_view text(line.data(), static_cast<std::size_t>(len));
-    if (text.size() > 2 && text[1] == ' ') text.remove_prefix(2);
-    while (!text.empty() && text.back() == '\n')
-      text.remove_suffix(1);
-    messages += util::concat(messages.empty() ? "" : "; ", util::printable(text));
-  }
-  return messages;
-}
-
-std::string with_messages(std::string reason, int context) {
-  const std::string messages = context >= 0 ? kernel_messages(context) : std::string();
-  return messages.empty() ? reason : util::concat(reason, " (kernel: ", messages, ")");
-}
 
 [[noreturn]] void fail(ErrorCode code, const std::string& object, const std::string& reason,
                        int context) {
@@ -82,9 +60,7 @@ std::string with_messages(std::string reason, int context) {
            context);
     default: {
       const Error plain = util::errno_error(object, util::concat("mount: ", step), error);
-      const std::string messages = context >= 0 ? kernel_messages(context) : std::string();
-      if (messages.empty()) throw plain;
-      throw Error(plain.code(), util::concat(plain.message(), " (kernel: ", messages, ")"));
+      throw Error(plain.code(), with_messages(plain.message(), context));
     }
   }
 }
@@ -96,16 +72,6 @@ void check_file(const std::filesystem::path& path) {
   if (!S_ISREG(info.st_mode))
     throw Error(ErrorCode::kUsage,
                 util::concat(util::printable(path.native()), ": mount: is not a regular file"));
-}
-
-void check_mountpoint(const std::filesystem::path& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0)
-    throw util::errno_error(util::concat("mount point ", util::printable(path.native())), "mount",
-                            errno);
-  if (!S_ISDIR(info.st_mode))
-    throw Error(ErrorCode::kUsage, util::concat("mount point ", util::printable(path.native()),
-                                                ": mount: is not a directory"));
 }
 
 std::string absolute_text(const std::filesystem::path& path) {
@@ -147,16 +113,8 @@ void mount_erofs(const MountRequest& request) {
     fail_errno(request, "set read-only", errno, context.get());
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
     fail_errno(request, "create the file system", errno, context.get());
-  unsigned attributes = MOUNT_ATTR_RDONLY;
-  if (request.nodev) attributes |= MOUNT_ATTR_NODEV;
-  if (request.nosuid) attributes |= MOUNT_ATTR_NOSUID;
-  if (request.noexec) attributes |= MOUNT_ATTR_NOEXEC;
-  const Fd tree(::fsmount(context.get(), FSMOUNT_CLOEXEC, attributes));
-  if (!tree) fail_errno(request, "make a mount", errno, context.get());
-  if (::move_mount(tree.get(), "", AT_FDCWD, request.mountpoint.c_str(), MOVE_MOUNT_F_EMPTY_PATH) !=
-      0)
-    throw util::errno_error(
-        util::concat("mount point ", util::printable(request.mountpoint.native())), "mount", errno);
+  attach_mount(context.get(), mount_attributes(request.nodev, request.nosuid, request.noexec),
+               request.mountpoint);
 }
 
 void unmount(const std::filesystem::path& mountpoint, bool lazy) {

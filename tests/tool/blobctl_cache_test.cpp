@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 
 #include "blobctl/run.h"
 #include "cache/backing_file.h"
+#include "cache/cache_mark.h"
 #include "cache/cache_root.h"
 #include "control/control.h"
 #include "mount/probe.h"
@@ -270,6 +272,7 @@ TEST_F(Blobctl, LazyImageMountsOnceADaemonTookCharge) {
   ASSERT_EQ(prepare(), 0);
   std::string request;
   const control::Server daemon(at("cache"), [&](std::string_view line) {
+    if (json::parse(line)["op"] != "register") return std::string(R"({"ok":true})");
     request = line;
     fill();
     return std::string(R"({"ok":true})");
@@ -288,6 +291,93 @@ TEST_F(Blobctl, DaemonThatRefusesMeansNoMount) {
   });
   EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
   EXPECT_NE(err_.find("too many marks"), std::string::npos) << err_;
+}
+
+TEST_F(Blobctl, NewCacheIsMarkedForTheDemandDeviceUnlessItIsForAnotherOne) {
+  ASSERT_EQ(prepare(), 0) << err_;
+  EXPECT_EQ(cache::read_mark(at("cache") / "cache"), cache::CacheMark::kDemand);
+  EXPECT_TRUE(std::filesystem::is_directory(at("cache") / "graveyard"));
+  EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
+                 "cachefiles"}),
+            1);
+  EXPECT_TRUE(is_one_line(err_)) << err_;
+  EXPECT_NE(err_.find("setfattr -x"), std::string::npos) << err_;
+  ASSERT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("other"), "--for",
+                 "cachefiles"}),
+            0)
+      << err_;
+  EXPECT_EQ(cache::read_mark(at("other") / "cache"), cache::CacheMark::kNone);
+  EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("other")}), 0) << err_;
+  EXPECT_EQ(cache::read_mark(at("other") / "cache"), cache::CacheMark::kNone);
+  EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("other"), "--for",
+                 "cachefiles-demand"}),
+            0)
+      << err_;
+  EXPECT_EQ(cache::read_mark(at("other") / "cache"), cache::CacheMark::kDemand);
+  EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--for", "floppy"}), 2);
+}
+
+TEST_F(Blobctl, CacheThatMainlineServesIsNotMarked) {
+  ASSERT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
+                 "cachefiles"}),
+            0)
+      << err_;
+  const control::Server daemon(at("cache"), [](std::string_view) {
+    return std::string(R"({"ok":true,"transport":"cachefiles"})");
+  });
+  EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
+                 "cachefiles-demand"}),
+            1);
+  EXPECT_NE(err_.find("stop it first"), std::string::npos) << err_;
+  EXPECT_EQ(cache::read_mark(at("cache") / "cache"), cache::CacheMark::kNone);
+}
+
+TEST_F(Blobctl, MountGoesTheWayThatTheDaemonHasTaken) {
+  ASSERT_EQ(prepare(), 0) << err_;
+  const control::Server daemon(at("cache"), [](std::string_view) {
+    return std::string(R"({"ok":true,"transport":"cachefiles-demand"})");
+  });
+  EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache"), "--transport", "fanotify"}),
+            1);
+  EXPECT_NE(err_.find("demandd serves this cache through cachefiles-demand"), std::string::npos)
+      << err_;
+  EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache"), "--transport", "tape"}), 2);
+  if (::access("/dev/cachefiles_demand", F_OK) == 0) return;  // the tests in the guest go on here
+  // No daemon has bound anything: whatever this kernel can, the mount fails, and says so.
+  EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
+  EXPECT_TRUE(is_one_line(err_)) << err_;
+  EXPECT_NE(err_.find("fsid "), std::string::npos) << err_;
+  EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
+}
+
+TEST_F(Blobctl, MountOverFscacheChecksWhatTheKernelWouldFindTooLate) {
+  ASSERT_EQ(prepare(), 0) << err_;
+  const control::Server daemon(at("cache"), [](std::string_view) {
+    return std::string(R"({"ok":true,"transport":"cachefiles-demand"})");
+  });
+  const auto refusal = [&] {
+    EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
+    EXPECT_TRUE(is_one_line(err_)) << err_;
+    return err_;
+  };
+  const cache::CacheRoot root(at("cache"));
+  const auto image = root.open_image(*root.resolve("app:1"));
+  const auto blob = image.blobs[0].backing_file;
+  ASSERT_EQ(::removexattr(blob.c_str(), cache::kCacheXattr), 0);
+  EXPECT_NE(refusal().find("has no attribute"), std::string::npos);
+  ASSERT_EQ(prepare(), 0) << err_;  // mends it
+
+  ASSERT_EQ(::setxattr(blob.c_str(), cache::kCacheXattr, "12345678901234567890", 20, 0), 0);
+  EXPECT_NE(refusal().find("has no attribute"), std::string::npos);
+  ASSERT_EQ(prepare(), 0) << err_;
+
+  const auto volume = root.cache_directory() / "Ierofs,ondemand";
+  ASSERT_EQ(::removexattr(volume.c_str(), cache::kCacheXattr), 0);
+  EXPECT_NE(refusal().find("volume erofs,ondemand"), std::string::npos);
+  ASSERT_EQ(prepare(), 0) << err_;
+
+  ASSERT_EQ(::removexattr(root.cache_directory().c_str(), cache::kModeXattr), 0);
+  EXPECT_NE(refusal().find("prepare --for cachefiles-demand"), std::string::npos);
 }
 
 TEST_F(Blobctl, InspectShowsEveryFieldOfEachKind) {

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <memory>
 
-#include "blobctl/device_table.h"
 #include "blobctl/image_lookup.h"
-#include "cache/backing_file.h"
+#include "blobctl/mount_check.h"
+#include "blobctl/transport_choice.h"
 #include "control/control.h"
 #include "mount/mount.h"
 #include "util/error.h"
@@ -23,36 +23,24 @@ using util::ErrorCode;
 // Marking hundreds of blobs takes milliseconds; a daemon that does not answer for so long is ill.
 constexpr std::chrono::milliseconds kRegisterTimeout{30'000};
 
-// Bytes that the file lacks.  Throws when it must not be mounted at all.
-std::uint64_t missing_bytes(const std::filesystem::path& path, std::uint64_t size,
-                            const std::string& image) {
-  const cache::BackingState state = cache::inspect_backing_file(path);
-  const auto fail = [&](ErrorCode code, const std::string& reason) {
-    throw Error(code, util::concat(image, ": mount: backing file ", util::printable(path.native()),
-                                   " ", reason, "; run 'blobctl prepare' again"));
-  };
-  if (!state.exists) fail(ErrorCode::kNotFound, "is missing");
-  if (!state.is_regular) fail(ErrorCode::kCorrupt, "is not a regular file");
-  if (state.size != size)
-    fail(ErrorCode::kCorrupt, util::concat("has ", state.size, " bytes instead of ", size));
-  if (state.unwritten > 0)
-    fail(ErrorCode::kCorrupt,
-         util::concat("has ", state.unwritten, " bytes that were allocated but never written"));
-  return size - state.present;
-}
-
 Action define(CLI::App& app) {
   auto options = std::make_shared<MountOptions>();
   add_cache_options(app, options->cache);
   app.add_option("REF", options->reference, "Name or digest of a prepared image")->required();
   app.add_option("MOUNTPOINT", options->mountpoint, "An existing directory")->required();
+  app.add_option("--transport", options->transport,
+                 "auto: as demandd serves the cache; fanotify: file-backed; cachefiles-demand or\n"
+                 "cachefiles: over fscache")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"auto", "fanotify", "cachefiles-demand", "cachefiles"}))
+      ->capture_default_str();
   app.add_flag("--nodev", options->nodev, "Device files in the image do not work");
   app.add_flag("--nosuid", options->nosuid, "Set-user-ID and capabilities have no effect");
   app.add_flag("--noexec", options->noexec, "Programs in the image cannot be run");
   app.footer(
-      "The mount is read-only and file-backed; no loop device is used. If data is missing, a\n"
-      "running 'demandd --cache ROOT' must take charge of the image first, else the mount is\n"
-      "refused.");
+      "The mount is read-only, and file-backed or over fscache; no loop device is used. If data\n"
+      "is missing, a running 'demandd --cache ROOT' must take charge of the image first, else the\n"
+      "mount is refused. Every backing file is checked before the kernel sees it.");
   return [options](cli::Io& io) { return run_mount(*options, io); };
 }
 
@@ -74,33 +62,54 @@ void confirm_served(const cache::CacheRoot& root, const cache::PreparedImage& im
   throw Error(ErrorCode::kUnavailable, util::concat(name, ": mount: ", reason));
 }
 
+void mount_file_backed(const cache::PreparedImage& image, const MountOptions& options) {
+  mount::MountRequest request{
+      image.bootstrap, {}, options.mountpoint, options.nodev, options.nosuid, options.noexec};
+  for (const cache::PreparedBlob& blob : image.blobs)
+    request.devices.push_back(blob.backing_file);
+  mount::mount_erofs(request);
+}
+
+// The source that the mount table shows is the bootstrap, as with a file-backed mount, so that
+// status and umount find it.
+void mount_over_fscache(const cache::CacheRoot& root, const cache::PreparedImage& image,
+                        const MountOptions& options) {
+  mount::FscacheRequest request;
+  request.fsid = image.bootstrap_digest.hex();
+  request.domain_id = root.domain();
+  for (const cache::PreparedBlob& blob : image.blobs)
+    request.devices.push_back(blob.digest.hex());
+  request.source = std::filesystem::absolute(image.bootstrap).lexically_normal().native();
+  request.mountpoint = options.mountpoint;
+  request.nodev = options.nodev;
+  request.nosuid = options.nosuid;
+  request.noexec = options.noexec;
+  mount::mount_fscache(request);
+}
+
 }  // namespace
 
 int run_mount(const MountOptions& options, cli::Io&) {
   const cache::CacheRoot root(options.cache.root);
   const cache::PreparedImage image = open_prepared(root, options.reference, "mount");
   const std::string name = util::concat("image ", util::printable(options.reference));
-  if (missing_bytes(image.bootstrap, image.bootstrap_size, name) > 0)
-    throw Error(ErrorCode::kCorrupt,
-                util::concat(name,
-                             ": mount: the bootstrap is not complete; run 'blobctl prepare' "
-                             "again"));
-  check_device_table(image);
-  std::uint64_t missing = 0;
-  mount::MountRequest request{
-      image.bootstrap, {}, options.mountpoint, options.nodev, options.nosuid, options.noexec};
-  for (const cache::PreparedBlob& blob : image.blobs) {
-    missing += missing_bytes(blob.backing_file, blob.size, name);
-    request.devices.push_back(blob.backing_file);
-  }
-  if (missing > 0 && !control::register_image(root.path(), image.manifest, kRegisterTimeout))
+  const TransportKind kind = choose_transport(root, options.transport);
+  const std::uint64_t missing = check_before_mount(root, image, kind, name);
+  // Over fscache the kernel may ask for any file, complete ones too.
+  const bool must_register = missing > 0 || kind != TransportKind::kFanotify;
+  const bool is_served =
+      must_register && control::register_image(root.path(), image.manifest, kRegisterTimeout);
+  if (missing > 0 && !is_served)
     throw Error(ErrorCode::kUnavailable,
                 util::concat(name, ": mount: ", missing,
                              " bytes are not local and no demandd serves this cache; start "
                              "'demandd --cache ",
                              util::printable(root.path().native()), " ...' first"));
-  mount::mount_erofs(request);
-  if (missing > 0) confirm_served(root, image, request.mountpoint, name);
+  if (kind == TransportKind::kFanotify)
+    mount_file_backed(image, options);
+  else
+    mount_over_fscache(root, image, options);
+  if (missing > 0) confirm_served(root, image, options.mountpoint, name);
   return 0;
 }
 

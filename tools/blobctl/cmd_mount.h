@@ -14,13 +14,14 @@ struct MountOptions {
   CacheOptions cache;
   std::string reference;
   std::string mountpoint;
+  std::string transport = "auto";
   bool nodev = false;
   bool nosuid = false;
   bool noexec = false;
 };
 
-// Throws kUnavailable when data is missing and no demandd serves the cache: a mount without one
-// would read zeros for it.
+// Throws kUnavailable when data is missing and no demandd serves the cache: a file-backed mount
+// without one would read zeros for it, one over fscache would have I/O errors.
 int run_mount(const MountOptions& options, cli::Io& io);
 
 extern const Command kMountCommand;

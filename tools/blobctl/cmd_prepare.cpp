@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "blobctl/device_table.h"
+#include "blobctl/transport_choice.h"
 #include "cache/prepare.h"
 #include "control/control.h"
 #include "format/image_spec.h"
@@ -52,16 +53,18 @@ Action define(CLI::App& app) {
   add_cache_options(app, options->cache);
   app.add_option("REF", options->reference, "Name, tag or sha256:... digest of the image")
       ->required();
+  app.add_option("--for", options->use,
+                 "Transport that the cache is for: cachefiles-demand marks it for the kernel,\n"
+                 "cachefiles needs it unmarked, fanotify takes both; auto marks a new cache")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"auto", "fanotify", "cachefiles-demand", "cachefiles"}))
+      ->capture_default_str();
   app.footer(
       "Fetches and verifies the bootstrap and the chunk indexes, and makes sparse backing files\n"
       "for the data. Prints the digest of the image's manifest, which every later REF may be.\n"
       "Running it again changes nothing.");
   return [options](cli::Io& io) { return run_prepare(*options, io); };
 }
-
-}  // namespace
-
-namespace {
 
 // A running demandd watches the backing files from now on, also those that were made anew.
 void tell_daemon(const cache::CacheRoot& root, const cache::PreparedImage& image, cli::Io& io) {
@@ -73,12 +76,29 @@ void tell_daemon(const cache::CacheRoot& root, const cache::PreparedImage& image
   }
 }
 
+// A mark on a cache that demandd has bound through /dev/cachefiles would keep it from binding it
+// again.
+cache::CacheUse cache_use(const PrepareCommandOptions& options, const cache::CacheRoot& root) {
+  const auto use = cache::parse_cache_use(options.use);
+  if (!use)
+    throw util::Error(util::ErrorCode::kUsage,
+                      util::concat("--for ", util::printable(options.use), ": parse: is unknown"));
+  if (*use == cache::CacheUse::kCachefilesDemand &&
+      running_transport(root) == TransportKind::kCachefiles)
+    throw util::Error(util::ErrorCode::kUnavailable,
+                      util::concat(util::printable(root.path().native()),
+                                   ": prepare for cachefiles-demand: demandd serves this cache "
+                                   "through cachefiles; stop it first"));
+  return *use;
+}
+
 }  // namespace
 
 int run_prepare(const PrepareCommandOptions& options, cli::Io& io) {
   const cache::CacheRoot root(options.cache.root);
   const auto source = open_source(options.source);
   cache::PrepareOptions prepare;
+  prepare.use = cache_use(options, root);
   prepare.check = check_device_table;
   prepare.note = [&io](std::string_view line) { io.err << "blobctl: " << line << '\n'; };
   try {

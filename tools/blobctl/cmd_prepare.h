@@ -13,6 +13,7 @@ namespace ondemand::blobctl {
 struct PrepareCommandOptions {
   CacheOptions cache;
   SourceOptions source;
+  std::string use = "auto";  // a word of cache::parse_cache_use()
   std::string reference;
 };
 

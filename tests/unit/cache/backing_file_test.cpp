@@ -104,13 +104,23 @@ TEST_F(BackingFile, PreallocatedBytesAreNotData) {
   EXPECT_EQ(inspect_backing_file(path_).unwritten, 65536u);
 }
 
-TEST_F(BackingFile, PreallocatedOneIsMadeAnewWhenNobodyUsesIt) {
+TEST_F(BackingFile, PreallocatedBytesBecomeHolesAgainWhenNobodyUsesIt) {
   ensure(1 << 20);
+  write_at(131072, 4096);
   if (!preallocate(0, 65536)) GTEST_SKIP() << "no fallocate here";
   const ino_t before = inode();
   EXPECT_EQ(ensure(1 << 20), EnsureResult::kRepaired);
-  EXPECT_NE(inode(), before);
+  EXPECT_EQ(inode(), before);
   EXPECT_EQ(inspect_backing_file(path_).unwritten, 0u);
+  EXPECT_EQ(inspect_backing_file(path_).present, 4096u);
+}
+
+TEST_F(BackingFile, PreallocatedOneThatIsOpenElsewhereIsRefused) {
+  ensure(1 << 20);
+  if (!preallocate(0, 65536)) GTEST_SKIP() << "no fallocate here";
+  const util::Fd user = util::open_file(path_, O_RDONLY);
+  EXPECT_THROW(ensure(1 << 20), util::Error);
+  EXPECT_EQ(inspect_backing_file(path_).unwritten, 65536u);
 }
 
 TEST_F(BackingFile, UnsoundOneThatIsOpenElsewhereIsRefused) {

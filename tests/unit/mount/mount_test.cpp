@@ -112,6 +112,58 @@ TEST_F(Mount, PathsLongerThanAParameterAreTakenForBlobs) {
   unmount(at("mnt"));
 }
 
+TEST_F(Mount, NamesThatFscacheCannotTakeNeverReachTheKernel) {
+  const auto failure_of = [&](const FscacheRequest& what) {
+    try {
+      mount_fscache(what);
+    } catch (const util::Error& error) {
+      message_ = error.message();
+      return error.code();
+    }
+    ADD_FAILURE() << "mounted";
+    return util::ErrorCode::kInternal;
+  };
+  FscacheRequest fine;
+  fine.fsid = "boot";
+  fine.mountpoint = at("mnt");
+  FscacheRequest bad = fine;
+  bad.fsid.assign(253, 'k');
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kTooLarge);
+  bad.fsid.clear();
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kUsage);
+  bad = fine;
+  bad.devices = {"blob", std::string(253, 'b')};
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kTooLarge);
+  bad.devices = {std::string("a\0b", 3)};
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kUsage);
+  bad = fine;
+  bad.domain_id.assign(249, 'd');
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kTooLarge);
+  bad.domain_id = "a/b";
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kUsage);
+  bad = fine;
+  bad.mountpoint = at("nowhere");
+  EXPECT_EQ(failure_of(bad), util::ErrorCode::kNotFound);
+}
+
+TEST_F(Mount, FscacheWithoutADaemonOrSupportIsExplained) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting needs root";
+  if (!has_erofs()) GTEST_SKIP() << "this kernel has no EROFS";
+  FscacheRequest request;
+  request.fsid = "ondemand-test-no-such-image";
+  request.domain_id = "ondemand-test";
+  request.mountpoint = at("mnt");
+  try {
+    mount_fscache(request);
+    ADD_FAILURE() << "mounted";
+  } catch (const util::Error& error) {
+    EXPECT_TRUE(error.code() == util::ErrorCode::kUnsupported ||
+                error.code() == util::ErrorCode::kUnavailable)
+        << error.message();
+    EXPECT_EQ(error.message().find('\n'), std::string::npos);
+  }
+}
+
 TEST_F(Mount, WrongNumberOfDevicesIsRefusedInOneLine) {
   SKIP_UNLESS_MOUNTABLE();
   MountRequest wrong = request();
