@@ -51,6 +51,10 @@ class Transport {
   // Calling it again for the same file is fine.  Throws kNotFound, kIo, kUnsupported.
   virtual void watch(const BackingFile& file) = 0;
 
+  // A file that is complete already and is never fetched (a bootstrap), for kernels that ask for
+  // it by name as well.  Throws as watch().
+  virtual void offer_local(const BackingFile&) {}
+
   // Answers what a predecessor left, then everything that comes, on threads of its own.
   virtual void start() = 0;
 
@@ -60,6 +64,10 @@ class Transport {
 
   virtual TransportCounters counters() const = 0;
   virtual std::vector<WatchedFileInfo> files() const = 0;  // sorted by digest
+
+  // Readable when the kernel has given up its side, so that only a new demandd can help; -1: that
+  // never happens.
+  virtual int dead_fd() const { return -1; }
 };
 
 }  // namespace ondemand::transport

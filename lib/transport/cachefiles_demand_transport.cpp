@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/cachefiles_demand_transport.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "cachefiles/abi.h"
+#include "cachefiles/commands.h"
+#include "serve/fetch_plan.h"
+#include "util/text.h"
+
+namespace ondemand::transport {
+
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+namespace abi = cachefiles::abi;
+
+CachefilesDemandTransport::CachefilesDemandTransport(cachefiles::Device& device,
+                                                     std::filesystem::path cache_directory,
+                                                     SharedCounter& answered, serve::Engine& engine,
+                                                     util::Log& log)
+    : device_(device),
+      cache_directory_(std::move(cache_directory)),
+      answered_(answered),
+      engine_(engine),
+      log_(log),
+      notes_(log),
+      readers_(device, log, [this](util::Bytes bytes) { handle(bytes); }) {}
+
+CachefilesDemandTransport::~CachefilesDemandTransport() {
+  stop(std::chrono::milliseconds(0));
+}
+
+std::string CachefilesDemandTransport::key_of_path(const std::filesystem::path& path) const {
+  const std::filesystem::path relative = path.lexically_relative(cache_directory_);
+  if (relative.empty() || *relative.begin() == "..") {
+    throw Error(ErrorCode::kUsage, concat(util::printable(path.native()), ": watch: not below ",
+                                          util::printable(cache_directory_.native())));
+  }
+  return relative.native();
+}
+
+void CachefilesDemandTransport::watch(const BackingFile& file) {
+  catalog_.add(key_of_path(file.path), file);
+}
+
+void CachefilesDemandTransport::offer_local(const BackingFile& file) {
+  catalog_.add(key_of_path(file.path), file, true);
+}
+
+void CachefilesDemandTransport::start() {
+  // What a predecessor read and did not answer comes again.
+  const int error = device_.command(cachefiles::kRestoreCommand);
+  if (error == EIO)
+    readers_.note_dead();
+  else if (error != 0)
+    throw util::errno_error("cachefiles device", "restore requests", error);
+  readers_.start(kReaders);
+}
+
+// The engine stops first: while its last fetches finish, readers of what is present are served
+// and the rest is refused.
+void CachefilesDemandTransport::stop(std::chrono::milliseconds grace) {
+  engine_.stop(grace);
+  readers_.stop();
+}
+
+void CachefilesDemandTransport::handle(util::Bytes bytes) {
+  notes_.requests.fetch_add(1);
+  cachefiles::DemandMessage message;
+  try {
+    message = cachefiles::decode_demand_message(bytes);
+  } catch (const Error& error) {
+    // Whoever waits must not wait for ever.
+    if (const auto id = cachefiles::demand_message_id(bytes)) {
+      notes_.refused.fetch_add(1);
+      answer(cachefiles::fail_command(*id, EPROTO));
+    }
+    notes_.note_malformed(error.message());
+    return;
+  }
+  handle_message(message);
+}
+
+void CachefilesDemandTransport::handle_message(const cachefiles::DemandMessage& message) {
+  if (message.is_repeated) notes_.replayed.fetch_add(1);
+  const std::string name = util::printable(message.path);
+  CatalogFileRef file;
+  try {
+    if (message.op != abi::kDemandOpRead)
+      throw Error(ErrorCode::kUnsupported,
+                  concat("message: the operation ", message.op, " is not known to this demandd"));
+    file = catalog_.find(message.path);
+    if (!file) throw Error(ErrorCode::kNotFound, "no prepared image has this file");
+    file->requests.fetch_add(1);
+    const util::ByteRange range = serve::clamp_range(message.range, file->size);
+    if (range.empty())
+      throw Error(ErrorCode::kCorrupt,
+                  concat("the range lies outside of its ", file->size, " bytes"));
+    serve_range({message.id, file, target_of(file), range});
+  } catch (const Error& error) {
+    refuse(message.id, file, name, message.range, error);
+  } catch (const std::exception& error) {
+    refuse(message.id, file, name, message.range, Error(ErrorCode::kUnavailable, error.what()));
+  }
+}
+
+// Answers, or hands over to the engine, which answers later.  Throws only before either.
+void CachefilesDemandTransport::serve_range(const Pending& pending) {
+  if (pending.target->missing(pending.range).empty()) {
+    notes_.present.fetch_add(1);
+    answer(cachefiles::done_command(pending.id));
+    return;
+  }
+  if (pending.file->is_local) {
+    throw Error(ErrorCode::kCorrupt,
+                "the bootstrap has lost data; unmount its images and run "
+                "'blobctl prepare' again");
+  }
+  const serve::BlobRef blob = pending.file->blob();
+  if (!blob) throw Error(ErrorCode::kUnsupported, "the blob has no usable chunk index");
+  engine_.submit(blob, pending.target, pending.range, serve::Priority::kDemand,
+                 [this, pending](const std::optional<Error>& error) { finish(pending, error); });
+}
+
+void CachefilesDemandTransport::finish(const Pending& pending,
+                                       const std::optional<Error>& error) noexcept {
+  try {
+    if (error) throw Error(*error);
+    // The engine's word is not enough.
+    if (!pending.target->missing(pending.range).empty())
+      throw Error(ErrorCode::kInternal, "answer: check: fetched, and yet not all is present");
+  } catch (const Error& failure) {
+    refuse(pending.id, pending.file, pending.file->name, pending.range, failure);
+    return;
+  } catch (const std::exception& failure) {
+    refuse(pending.id, pending.file, pending.file->name, pending.range,
+           Error(ErrorCode::kInternal, failure.what()));
+    return;
+  }
+  notes_.served.fetch_add(1);
+  answer(cachefiles::done_command(pending.id));
+}
+
+void CachefilesDemandTransport::refuse(std::uint64_t id, const CatalogFileRef& file,
+                                       const std::string& name, util::ByteRange range,
+                                       const Error& error) noexcept {
+  notes_.refused.fetch_add(1);
+  if (file) file->errors.fetch_add(1);
+  answer(cachefiles::fail_command(id, errno_of(error)));
+  notes_.log_refusal(file ? file->name : name, file ? file->digest : hash::Digest{}, range,
+                     error.message());
+}
+
+// EINVAL: nobody waits any more, the reader was killed.
+void CachefilesDemandTransport::answer(std::string_view command) noexcept {
+  const int error = device_.command(command);
+  answered_.add();
+  if (error == EIO) {
+    readers_.note_dead();
+  } else if (error != 0 && error != EINVAL) {
+    try {
+      log_.error("kernel refused an answer", {{"answer", command}, {"errno", error}});
+    } catch (const std::exception&) {
+    }
+  }
+}
+
+std::shared_ptr<DirectTarget> CachefilesDemandTransport::target_of(const CatalogFileRef& file) {
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<DirectTarget>& target = targets_[file];
+  // The file may have been made anew under its name while nobody used it.
+  if (!target || !target->is_at(file->path)) {
+    target.reset();
+    target = std::make_shared<DirectTarget>(file->path, file->name, file->size);
+  }
+  return target;
+}
+
+}  // namespace ondemand::transport

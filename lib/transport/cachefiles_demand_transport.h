@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// /dev/cachefiles_demand: messages that name a range of a backing file by its path.
+//
+//   device.read --> is the path registered? --no--> fail
+//                     |yes
+//                   is it present? --yes--> done
+//                     |no
+//                   engine.submit --> is it present now? --> done, or fail and one log line
+//
+// No state has to survive: what is present is told by the file, and what was read from the device
+// and not answered comes again after "restore".
+// Source: kernel-patches, Documentation/filesystems/caching/cachefiles-demand.rst.
+#pragma once
+
+#include <map>
+
+#include "cachefiles/demand_message.h"
+#include "cachefiles/device.h"
+#include "serve/engine.h"
+#include "transport/device_readers.h"
+#include "transport/direct_target.h"
+#include "transport/file_catalog.h"
+#include "transport/request_notes.h"
+#include "transport/shared_counter.h"
+#include "transport/transport.h"
+
+namespace ondemand::transport {
+
+class CachefilesDemandTransport : public Transport {
+ public:
+  // Threads that read messages; each only looks up what is present, or hands over to the engine.
+  static constexpr std::size_t kReaders = 4;
+
+  // `cache_directory` is <root>/cache, where the paths of messages begin.  The device is bound.
+  // Borrows all references.  Throws kIo.
+  CachefilesDemandTransport(cachefiles::Device& device, std::filesystem::path cache_directory,
+                            SharedCounter& answered, serve::Engine& engine, util::Log& log);
+  ~CachefilesDemandTransport() override;
+
+  std::string_view name() const override { return "cachefiles-demand"; }
+  // Throws kUsage for a file that is not below the cache directory.
+  void watch(const BackingFile& file) override;
+  void offer_local(const BackingFile& file) override;
+  void start() override;
+  void stop(std::chrono::milliseconds grace) override;
+  TransportCounters counters() const override { return notes_.counters(); }
+  std::vector<WatchedFileInfo> files() const override { return catalog_.infos(); }
+  int dead_fd() const override { return readers_.dead_fd(); }
+
+ private:
+  // A request on its way; copied into the completion.
+  struct Pending {
+    std::uint64_t id = 0;
+    CatalogFileRef file;
+    std::shared_ptr<DirectTarget> target;
+    util::ByteRange range;
+  };
+
+  std::string key_of_path(const std::filesystem::path& path) const;
+  void handle(util::Bytes bytes);
+  void handle_message(const cachefiles::DemandMessage& message);
+  void serve_range(const Pending& pending);
+  void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;
+  void refuse(std::uint64_t id, const CatalogFileRef& file, const std::string& name,
+              util::ByteRange range, const util::Error& error) noexcept;
+  void answer(std::string_view command) noexcept;
+  std::shared_ptr<DirectTarget> target_of(const CatalogFileRef& file);
+
+  cachefiles::Device& device_;
+  const std::filesystem::path cache_directory_;
+  SharedCounter& answered_;
+  serve::Engine& engine_;
+  util::Log& log_;
+  RequestNotes notes_;
+  FileCatalog catalog_;
+  std::mutex mutex_;
+  std::map<CatalogFileRef, std::shared_ptr<DirectTarget>> targets_;  // guarded; opened when needed
+  DeviceReaders readers_;
+};
+
+}  // namespace ondemand::transport

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A backing file of a demand cache as the engine fills it: by path, with direct I/O.
+//
+// The kernel asks the file system itself what is present, at any time; so nothing here may make a
+// block count as data before its bytes are there, and no hole is ever made in a file in use.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "serve/target.h"
+#include "transport/aligned_pieces.h"
+#include "util/fd.h"
+
+namespace ondemand::transport {
+
+class DirectTarget : public serve::Target {
+ public:
+  // Opens the file.  Throws kNotFound, kIo (also where the file system has no direct I/O: then the
+  // kernel cannot use it either), kCorrupt when it is not a regular file of that size.
+  DirectTarget(const std::filesystem::path& path, std::string name, std::uint64_t size);
+
+  const std::string& name() const override { return name_; }
+  std::vector<util::ByteRange> missing(util::ByteRange range) override;
+  void write(std::uint64_t offset, util::Bytes bytes) override;
+
+  // The file that was opened is still the one at that path.
+  bool is_at(const std::filesystem::path& path) const;
+
+ private:
+  const std::string name_;
+  const util::Fd fd_;
+};
+
+}  // namespace ondemand::transport
