@@ -12,8 +12,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "util/bytes.h"
+#include "util/units.h"
 
 namespace ondemand::transport {
 
@@ -27,8 +29,13 @@ inline constexpr std::size_t kPieceBytes = 256 * 1024;
 util::MutableBytes aligned_scratch();
 
 // Calls `write` with one aligned copy after another, each with its distance from the beginning.
-// Range: a multiple of kDirectAlignment.
+// Throws kInternal when they are no multiple of kDirectAlignment, and what `write` throws.
 void for_each_aligned_piece(util::Bytes bytes,
                             const std::function<void(std::uint64_t, util::Bytes)>& write);
+
+// Ranges inside `within`, widened to whole units of kDirectAlignment as far as that goes, so that
+// holes of smaller blocks can be filled.  What touches then is joined.  Range: sorted.
+std::vector<util::ByteRange> widen(const std::vector<util::ByteRange>& ranges,
+                                   util::ByteRange within);
 
 }  // namespace ondemand::transport

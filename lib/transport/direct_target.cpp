@@ -24,7 +24,7 @@ DirectTarget::DirectTarget(const std::filesystem::path& path, std::string name, 
 }
 
 std::vector<util::ByteRange> DirectTarget::missing(util::ByteRange range) {
-  return cache::missing_ranges(fd_.get(), range, name_);
+  return widen(cache::missing_ranges(fd_.get(), range, name_), range);
 }
 
 void DirectTarget::write(std::uint64_t offset, util::Bytes bytes) {

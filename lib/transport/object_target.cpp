@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/object_target.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "transport/aligned_pieces.h"
+#include "util/error.h"
+
+namespace ondemand::transport {
+
+OpenObjectRef ObjectTarget::current(std::string_view action) const {
+  const std::lock_guard lock(mutex_);
+  if (!object_) throw util::errno_error(name_, action, ENOBUFS);
+  return object_;
+}
+
+void ObjectTarget::attach(OpenObjectRef object) {
+  // The old one is closed after the lock is given back.
+  const std::lock_guard lock(mutex_);
+  object_.swap(object);
+}
+
+void ObjectTarget::detach(const OpenObjectRef& object) {
+  OpenObjectRef old;
+  const std::lock_guard lock(mutex_);
+  if (object_ == object) old = std::move(object_);
+}
+
+// Where data or a hole begins at or behind `from`; `end` when not before that.
+std::uint64_t ObjectTarget::seek(int fd, std::uint64_t from, int whence, std::uint64_t end) const {
+  const std::int64_t at = device_.seek_object(fd, static_cast<std::int64_t>(from), whence);
+  if (at == -ENXIO) return end;  // no data behind it, or the file ends before
+  if (at < 0) throw util::errno_error(name_, "look for holes", static_cast<int>(-at));
+  // An answer before the question would make the caller go round for ever.
+  return std::clamp(static_cast<std::uint64_t>(at), from, end);
+}
+
+std::vector<util::ByteRange> ObjectTarget::missing(util::ByteRange range) {
+  const OpenObjectRef object = current("look for holes");
+  std::vector<util::ByteRange> holes;
+  for (std::uint64_t at = range.offset; at < range.end();) {
+    const std::uint64_t data = seek(object->fd(), at, SEEK_DATA, range.end());
+    if (data > at) holes.push_back({at, data - at});
+    if (data >= range.end()) break;
+    at = seek(object->fd(), data, SEEK_HOLE, range.end());
+    // Data of no length: a device that contradicts itself.
+    if (at == data) throw util::errno_error(name_, "look for holes", EIO);
+  }
+  return widen(holes, range);
+}
+
+void ObjectTarget::write(std::uint64_t offset, util::Bytes bytes) {
+  const OpenObjectRef object = current("write");
+  for_each_aligned_piece(bytes, [&](std::uint64_t at, util::Bytes piece) {
+    const int error = device_.write_object(object->fd(), offset + at, piece);
+    if (error != 0) throw util::errno_error(name_, "write", error);
+  });
+}
+
+}  // namespace ondemand::transport

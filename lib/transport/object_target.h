@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A backing file as mainline's on-demand mode lets us at it: through the anonymous descriptor of
+// the object, which comes and goes while the file stays.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "cachefiles/device.h"
+#include "serve/target.h"
+
+namespace ondemand::transport {
+
+// A descriptor that an OPEN message brought.  Closed with the last reference, so its number never
+// means another object to somebody who still has this one.
+class OpenObject {
+ public:
+  // Borrows the device; owns the descriptor.
+  OpenObject(cachefiles::Device& device, int fd) : device_(device), fd_(fd) {}
+  ~OpenObject() { device_.close_object(fd_); }
+  OpenObject(const OpenObject&) = delete;
+  OpenObject& operator=(const OpenObject&) = delete;
+
+  int fd() const { return fd_; }
+
+ private:
+  cachefiles::Device& device_;
+  const int fd_;
+};
+using OpenObjectRef = std::shared_ptr<OpenObject>;
+
+class ObjectTarget : public serve::Target {
+ public:
+  // Borrows the device.
+  ObjectTarget(cachefiles::Device& device, std::string name, std::uint64_t size)
+      : device_(device), name_(std::move(name)), size_(size) {}
+
+  const std::string& name() const override { return name_; }
+  // While there is no object both throw an error with the errno ENOBUFS, as the kernel does for a
+  // descriptor that is too early or too late: it is worth trying again.
+  std::vector<util::ByteRange> missing(util::ByteRange range) override;
+  void write(std::uint64_t offset, util::Bytes bytes) override;
+
+  // The newest descriptor of the file.
+  void attach(OpenObjectRef object);
+  // Takes it away, if it is still that one.
+  void detach(const OpenObjectRef& object);
+  std::uint64_t size() const { return size_; }
+
+ private:
+  OpenObjectRef current(std::string_view action) const;
+  std::uint64_t seek(int fd, std::uint64_t from, int whence, std::uint64_t end) const;
+
+  cachefiles::Device& device_;
+  const std::string name_;
+  const std::uint64_t size_;
+  mutable std::mutex mutex_;
+  OpenObjectRef object_;
+};
+
+}  // namespace ondemand::transport

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/ondemand_transport.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "cache/extents.h"
+#include "cachefiles/abi.h"
+#include "cachefiles/commands.h"
+#include "serve/fetch_plan.h"
+#include "transport/aligned_pieces.h"
+#include "util/align.h"
+#include "util/fd.h"
+#include "util/text.h"
+
+namespace ondemand::transport {
+
+using cachefiles::OndemandMessage;
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+namespace abi = cachefiles::abi;
+
+OndemandTransport::OndemandTransport(cachefiles::Device& device, SharedCounter& answered,
+                                     serve::Engine& engine, util::Log& log)
+    : device_(device),
+      answered_(answered),
+      engine_(engine),
+      log_(log),
+      notes_(log),
+      readers_(device, log, [this](util::Bytes bytes) { handle(bytes); }) {}
+
+OndemandTransport::~OndemandTransport() {
+  stop(std::chrono::milliseconds(0));
+}
+
+void OndemandTransport::watch(const BackingFile& file) {
+  catalog_.add(file.digest.hex(), file);
+}
+
+void OndemandTransport::offer_local(const BackingFile& file) {
+  catalog_.add(file.digest.hex(), file, true);
+}
+
+void OndemandTransport::start() {
+  // Linux before 6.8 does not know the command: there a worker that died cannot be followed by
+  // another one, and nothing waits for the first.
+  const int error = command(cachefiles::kRestoreCommand);
+  if (error == EOPNOTSUPP || error == EINVAL) {
+    log_.warning(
+        "this kernel cannot give requests again: if a worker dies, reads that wait for it "
+        "stay until they are killed");
+  } else if (error != 0 && error != EIO) {
+    throw util::errno_error("cachefiles device", "restore requests", error);
+  }
+  readers_.start(kReaders);
+}
+
+void OndemandTransport::stop(std::chrono::milliseconds grace) {
+  engine_.stop(grace);
+  readers_.stop();
+}
+
+std::size_t OndemandTransport::open_objects() const {
+  const std::lock_guard lock(mutex_);
+  return objects_.size();
+}
+
+int OndemandTransport::command(std::string_view text) {
+  const int error = device_.command(text);
+  if (error == EIO) readers_.note_dead();
+  return error;
+}
+
+void OndemandTransport::handle(util::Bytes bytes) {
+  OndemandMessage message;
+  try {
+    message = cachefiles::decode_ondemand_message(bytes);
+  } catch (const Error& error) {
+    handle_bad(bytes, error);
+    return;
+  }
+  switch (message.header.opcode) {
+    case abi::kOpOpen:
+      handle_open(message);
+      break;
+    case abi::kOpRead:
+      handle_read(message);
+      break;
+    default:
+      handle_close(message.header.object_id);
+      break;
+  }
+}
+
+// Whoever waits must not wait for ever, where it can be told who that is.
+void OndemandTransport::handle_bad(util::Bytes bytes, const Error& error) {
+  const auto header = cachefiles::ondemand_header(bytes);
+  if (header && header->opcode == abi::kOpOpen) {
+    command(cachefiles::copen_failure_command(header->message_id, EPROTO));
+    answered_.add();
+  } else if (header && header->opcode == abi::kOpRead) {
+    const std::lock_guard lock(mutex_);
+    const auto found = objects_.find(header->object_id);
+    if (found != objects_.end())
+      device_.complete_read(found->second.open->fd(), header->message_id);
+  }
+  notes_.note_malformed(error.message());
+}
+
+std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const OndemandMessage& message,
+                                                           std::uint64_t size) {
+  const std::lock_guard lock(mutex_);
+  std::weak_ptr<ObjectTarget>& known = targets_[{message.volume_key, message.cookie_key}];
+  std::shared_ptr<ObjectTarget> target = known.lock();
+  if (!target || target->size() != size) {
+    target = std::make_shared<ObjectTarget>(
+        device_, util::printable(concat(message.volume_key, "/", message.cookie_key)), size);
+    known = target;
+  }
+  return target;
+}
+
+void OndemandTransport::handle_open(const OndemandMessage& message) {
+  const std::uint32_t id = message.header.message_id;
+  const auto open = std::make_shared<OpenObject>(device_, message.fd);
+  const CatalogFileRef file = catalog_.find(message.cookie_key);
+  if (!file) {
+    const int error = command(cachefiles::copen_failure_command(id, ENOENT));
+    answered_.add();
+    const std::string name = concat(message.volume_key, "/", message.cookie_key);
+    if (error == 0)
+      notes_.log_refusal(util::printable(name), hash::Digest{}, {}, "no prepared image has this");
+    return;
+  }
+  const Object object{open, file, target_of(message, file->size)};
+  {
+    // Before the answer: the first READ may be faster than the return of the write.
+    const std::lock_guard lock(mutex_);
+    objects_[message.header.object_id] = object;
+  }
+  object.target->attach(open);
+  const int error = command(cachefiles::copen_command(id, file->size));
+  answered_.add();
+  if (error != 0) forget(message.header.object_id, open);  // nobody waits any more
+}
+
+void OndemandTransport::forget(std::uint32_t object_id, const OpenObjectRef& open) {
+  Object object;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = objects_.find(object_id);
+    if (found == objects_.end() || (open && found->second.open != open)) return;
+    object = std::move(found->second);
+    objects_.erase(found);
+  }
+  object.target->detach(object.open);
+}
+
+void OndemandTransport::handle_close(std::uint32_t object_id) {
+  forget(object_id, nullptr);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(targets_, [](const auto& entry) { return entry.second.expired(); });
+}
+
+void OndemandTransport::handle_read(const OndemandMessage& message) {
+  notes_.requests.fetch_add(1);
+  Pending pending{message.header.message_id, {}, message.range};
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = objects_.find(message.header.object_id);
+    if (found != objects_.end()) pending.object = found->second;
+  }
+  if (!pending.object.open) {
+    // The object was closed at the same moment; the kernel has ended its reads itself.
+    notes_.refused.fetch_add(1);
+    return;
+  }
+  pending.object.file->requests.fetch_add(1);
+  pending.range = serve::clamp_range(message.range, pending.object.target->size());
+  try {
+    if (pending.range.empty()) {
+      pending.range = message.range;
+      throw Error(ErrorCode::kCorrupt, concat("the range lies outside of its ",
+                                              pending.object.target->size(), " bytes"));
+    }
+    serve_range(pending);
+  } catch (const Error& error) {
+    refuse(pending, error);
+  } catch (const std::exception& error) {
+    refuse(pending, Error(ErrorCode::kUnavailable, error.what()));
+  }
+}
+
+// Answers, or hands over to the engine, which answers later.  Throws only before either.
+void OndemandTransport::serve_range(const Pending& pending) {
+  if (pending.attempt == 1 && pending.object.target->missing(pending.range).empty()) {
+    notes_.present.fetch_add(1);
+    complete(pending);
+    return;
+  }
+  if (pending.object.file->is_local) {
+    copy_local(pending);
+    return;
+  }
+  const serve::BlobRef blob = pending.object.file->blob();
+  if (!blob) throw Error(ErrorCode::kUnsupported, "the blob has no usable chunk index");
+  engine_.submit(blob, pending.object.target, pending.range, serve::Priority::kDemand,
+                 [this, pending](const std::optional<Error>& error) { finish(pending, error); });
+}
+
+// A bootstrap: complete and verified since it was prepared.
+void OndemandTransport::copy_local(const Pending& pending) {
+  const CatalogFile& file = *pending.object.file;
+  const util::Fd fd = util::open_file(file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const std::uint64_t begin =
+      util::round_down<std::uint64_t>(pending.range.offset, kDirectAlignment);
+  const std::uint64_t end = util::round_up<std::uint64_t>(pending.range.end(), kDirectAlignment);
+  util::Buffer bytes;
+  for (const util::ByteRange& hole : pending.object.target->missing({begin, end - begin})) {
+    for (std::uint64_t at = hole.offset; at < hole.end(); at += kPieceBytes) {
+      const util::ByteRange piece{at, std::min<std::uint64_t>(kPieceBytes, hole.end() - at)};
+      if (!cache::missing_ranges(fd.get(), piece, file.name).empty())
+        throw Error(ErrorCode::kCorrupt, concat(file.name,
+                                                ": read: it has lost data; run "
+                                                "'blobctl prepare' again"));
+      // Zeros behind its end: sizes are whole blocks, but they come from outside.
+      bytes.assign(static_cast<std::size_t>(piece.len), 0);
+      util::pread_some(fd.get(), bytes, piece.offset, file.name);
+      pending.object.target->write(piece.offset, bytes);
+    }
+  }
+  notes_.served.fetch_add(1);
+  complete(pending);
+}
+
+void OndemandTransport::finish(const Pending& pending, const std::optional<Error>& error) noexcept {
+  try {
+    // The engine knows a blob but not its backing files: what we waited for may have gone to that
+    // of another volume, or through a descriptor that was closed or opened a moment ago.
+    bool is_again = error && error->errno_value() == ENOBUFS;
+    if (!error) is_again = !pending.object.target->missing(pending.range).empty();
+    if (is_again && pending.attempt < kMaxAttempts) {
+      Pending next = pending;
+      ++next.attempt;
+      serve_range(next);
+      return;
+    }
+    if (error) throw Error(*error);
+    if (is_again)
+      throw Error(ErrorCode::kInternal, "answer: check: fetched, and yet not all is present");
+  } catch (const Error& failure) {
+    refuse(pending, failure);
+    return;
+  } catch (const std::exception& failure) {
+    refuse(pending, Error(ErrorCode::kInternal, failure.what()));
+    return;
+  }
+  notes_.served.fetch_add(1);
+  complete(pending);
+}
+
+// The protocol has no word for it: the kernel finds the hole.
+void OndemandTransport::refuse(const Pending& pending, const Error& error) noexcept {
+  notes_.refused.fetch_add(1);
+  pending.object.file->errors.fetch_add(1);
+  complete(pending);
+  notes_.log_refusal(pending.object.target->name(), pending.object.file->digest, pending.range,
+                     error.message());
+}
+
+// EINVAL: nobody waits any more, the reader was killed or the object is gone.
+void OndemandTransport::complete(const Pending& pending) noexcept {
+  const int error = device_.complete_read(pending.object.open->fd(), pending.message_id);
+  answered_.add();
+  if (error == EIO) readers_.note_dead();
+}
+
+}  // namespace ondemand::transport
