@@ -57,21 +57,24 @@ class FrameCodec {
   std::vector<std::unique_ptr<codec::FrameCompressor>> idle_;
 };
 
-BlobWriter::BlobWriter(util::ByteSink& out, const BlobOptions& options, util::ThreadPool& pool)
+BlobWriter::BlobWriter(util::ByteSink& out, const BlobOptions& options, util::ThreadPool& pool,
+                       hash::DigestQueue& digests)
     : out_(out),
       options_(options),
       pool_(pool),
-      codec_(std::make_unique<FrameCodec>(options.zstd_level)) {
+      digests_(digests),
+      codec_(std::make_unique<FrameCodec>(options.zstd_level)),
+      frame_(buffers_.take()) {
   ASSERT(options.frame_size >= kBlockSize && options.frame_size % kBlockSize == 0);
   ASSERT(options.frame_size <= ChunkIndex::kMaxFrameBytes);
-  index_.set_form(options.form);
-  frame_ = take_buffer();
 }
 
 BlobWriter::~BlobWriter() {
-  // Tasks on the pool use codec_: none may outlive this object, also when an exception unwinds it.
-  for (auto& future : in_flight_)
-    future.wait();
+  // Tasks on the pool use codec_, those of the queue our digests: none may outlive this object,
+  // also when an exception unwinds it.
+  for (auto& frame : in_flight_)
+    frame.stored.wait();
+  digests_.wait();
 }
 
 util::BlockAddr BlobWriter::append(util::Bytes chunk) {
@@ -80,66 +83,67 @@ util::BlockAddr BlobWriter::append(util::Bytes chunk) {
   const std::uint64_t padded =
       util::round_up(std::uint64_t{chunk.size()}, std::uint64_t{kBlockSize});
   nblocks_ = util::narrow<std::uint32_t>(std::uint64_t{nblocks_} + padded / kBlockSize);
-  if (!frame_.empty() && frame_.size() + padded > options_.frame_size) cut_frame();
+  if (!frame_->empty() && frame_->size() + padded > options_.frame_size) cut_frame();
   std::uint64_t padding = padded - chunk.size();
   while (!chunk.empty()) {
+    util::Buffer& frame = *frame_;
+    frame.reserve(options_.frame_size);
     // A chunk above the frame size is split; any other goes in whole.
-    const std::size_t len =
-        std::min<std::size_t>(chunk.size(), options_.frame_size - frame_.size());
-    frame_.insert(frame_.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(len));
+    const std::size_t len = std::min<std::size_t>(chunk.size(), options_.frame_size - frame.size());
+    frame.insert(frame.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(len));
     chunk = chunk.subspan(len);
-    if (chunk.empty()) frame_.resize(frame_.size() + std::exchange(padding, 0));
-    if (frame_.size() == options_.frame_size) cut_frame();
+    if (chunk.empty()) frame.resize(frame.size() + std::exchange(padding, 0));
+    if (frame.size() == options_.frame_size) cut_frame();
   }
   return start;
 }
 
-util::Buffer BlobWriter::take_buffer() {
-  util::Buffer buffer;
-  if (!spare_.empty()) {
-    buffer = std::move(spare_.back());
-    spare_.pop_back();
-    buffer.clear();
-  }
-  buffer.reserve(options_.frame_size);
-  return buffer;
-}
-
 void BlobWriter::cut_frame() {
+  SharedBuffer view = std::exchange(frame_, buffers_.take());
+  const std::uint64_t view_len = view->size();
+  if (options_.form == StoredForm::kRaw) {
+    store(std::move(view), view_len);
+    return;
+  }
   if (in_flight_.size() >= options_.frames_in_flight) consume_one();
-  auto view = std::make_shared<util::Buffer>(std::exchange(frame_, take_buffer()));
-  if (options_.form == StoredForm::kZstd) view_sha_.update(*view);
-  in_flight_.push_back(pool_.submit([this, view] {
-    Stored result;
-    if (options_.form == StoredForm::kZstd) codec_->compress(*view, result.stored);
-    result.checksum = hash::sha256(options_.form == StoredForm::kZstd ? result.stored : *view);
-    result.view = std::move(*view);
-    return result;
-  }));
+  digests_.update(view_sha_, view);
+  auto task = [this, view = std::move(view), stored = buffers_.take()] {
+    codec_->compress(*view, *stored);
+    return stored;
+  };
+  in_flight_.push_back({pool_.submit(std::move(task)), view_len});
 }
 
 void BlobWriter::consume_one() {
-  std::future<Stored> next = std::move(in_flight_.front());
+  InFlight next = std::move(in_flight_.front());
   in_flight_.pop_front();
-  Stored done = next.get();  // may throw what the task threw
-  const util::Bytes stored = options_.form == StoredForm::kZstd ? done.stored : done.view;
-  stored_sha_.update(stored);
-  out_.write(stored);
-  index_.append(stored.size(), done.view.size(), done.checksum);
-  spare_.push_back(std::move(done.view));
+  store(next.stored.get(), next.view_len);  // get() may throw what the task threw
+}
+
+void BlobWriter::store(SharedBuffer stored, std::uint64_t view_len) {
+  out_.write(*stored);
+  StoredFrame& frame = frames_.emplace_back();
+  frame.stored_len = stored->size();
+  frame.view_len = view_len;
+  digests_.update(stored_sha_, stored);
+  digests_.digest(std::move(stored), frame.checksum);
 }
 
 BlobResult BlobWriter::finish() {
-  if (!frame_.empty()) cut_frame();
+  if (!frame_->empty()) cut_frame();
   while (!in_flight_.empty())
     consume_one();
+  digests_.flush();
   BlobResult result;
+  result.index.set_form(options_.form);
+  for (const StoredFrame& frame : frames_)
+    result.index.append(frame.stored_len, frame.view_len, frame.checksum);
+  frames_.clear();
   result.digest = stored_sha_.finish();
   result.uncompressed_digest =
       options_.form == StoredForm::kZstd ? view_sha_.finish() : result.digest;
-  result.stored_size = index_.stored_end();
+  result.stored_size = result.index.stored_end();
   result.nblocks = nblocks_;
-  result.index = std::move(index_);
   return result;
 }
 

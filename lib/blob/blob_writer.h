@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "blob/chunk_index.h"
+#include "hash/digest_queue.h"
 #include "hash/sha256.h"
+#include "util/buffer_pool.h"
 #include "util/bytes.h"
 #include "util/stream.h"
 #include "util/thread_pool.h"
@@ -42,8 +44,9 @@ class FrameCodec;
 
 class BlobWriter {
  public:
-  // Borrows the sink (for stored bytes) and the pool.
-  BlobWriter(util::ByteSink& out, const BlobOptions& options, util::ThreadPool& pool);
+  // Borrows the sink (for stored bytes), the pool and the queue.
+  BlobWriter(util::ByteSink& out, const BlobOptions& options, util::ThreadPool& pool,
+             hash::DigestQueue& digests);
   ~BlobWriter();
   BlobWriter(const BlobWriter&) = delete;
   BlobWriter& operator=(const BlobWriter&) = delete;
@@ -56,26 +59,32 @@ class BlobWriter {
   BlobResult finish();
 
  private:
-  struct Stored {
-    util::Buffer view;    // what went in; kept for re-use
-    util::Buffer stored;  // empty for kRaw: the view is what is stored
+  using SharedBuffer = std::shared_ptr<util::Buffer>;
+  struct StoredFrame {
+    std::uint64_t stored_len = 0;
+    std::uint64_t view_len = 0;
     hash::Digest checksum;
+  };
+  struct InFlight {
+    std::future<SharedBuffer> stored;
+    std::uint64_t view_len = 0;
   };
 
   void cut_frame();
   void consume_one();
-  util::Buffer take_buffer();
+  void store(SharedBuffer stored, std::uint64_t view_len);
 
   util::ByteSink& out_;
   const BlobOptions options_;
   util::ThreadPool& pool_;
+  hash::DigestQueue& digests_;
   std::unique_ptr<FrameCodec> codec_;
-  util::Buffer frame_;
-  std::deque<std::future<Stored>> in_flight_;
-  std::vector<util::Buffer> spare_;
+  util::BufferPool buffers_;
+  SharedBuffer frame_;
+  std::deque<InFlight> in_flight_;
+  std::deque<StoredFrame> frames_;  // all so far; the queue fills in their checksums where they lie
   hash::Sha256 stored_sha_;
   hash::Sha256 view_sha_;
-  ChunkIndex index_;
   std::uint32_t nblocks_ = 0;
 };
 

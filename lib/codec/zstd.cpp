@@ -56,6 +56,9 @@ bool is_valid_zstd_level(int level) {
 
 struct FrameCompressor::Impl {
   CompressContext context;
+  // Room for the worst case, never cleared: a vector would clear what it grows by.
+  std::unique_ptr<std::uint8_t[]> room;
+  std::size_t room_size = 0;
 };
 
 FrameCompressor::FrameCompressor(int level, const std::optional<ZstdParameters>& parameters)
@@ -77,13 +80,18 @@ FrameCompressor& FrameCompressor::operator=(FrameCompressor&&) noexcept = defaul
 FrameCompressor::~FrameCompressor() = default;
 
 void FrameCompressor::compress(util::Bytes in, util::Buffer& out) {
-  out.resize(ZSTD_compressBound(in.size()));
+  const std::size_t bound = ZSTD_compressBound(in.size());
+  if (impl_->room_size < bound) {
+    impl_->room.reset(new std::uint8_t[bound]);
+    impl_->room_size = bound;
+  }
+  const std::uint8_t* const room = impl_->room.get();
   const std::size_t result =
-      ZSTD_compress2(impl_->context.get(), out.data(), out.size(), in.data(), in.size());
+      ZSTD_compress2(impl_->context.get(), impl_->room.get(), bound, in.data(), in.size());
   if (ZSTD_isError(result) != 0)
     throw Error(ErrorCode::kInternal,
                 concat("zstd: compress ", in.size(), " bytes: ", ZSTD_getErrorName(result)));
-  out.resize(result);
+  out.assign(room, room + result);
 }
 
 void decompress_frame(util::Bytes stored, util::MutableBytes out, std::string_view name) {

@@ -54,8 +54,9 @@ class Builder {
   struct OpenBlob {
     store::StagedBlob file;
     blob::BlobWriter writer;
-    OpenBlob(store::Store& store, const blob::BlobOptions& options, util::ThreadPool& pool)
-        : file(store.stage()), writer(file, options, pool) {}
+    OpenBlob(store::Store& store, const blob::BlobOptions& options, util::ThreadPool& pool,
+             hash::DigestQueue& digests)
+        : file(store.stage()), writer(file, options, pool, digests) {}
   };
 
   // What EROFS cannot hold is told with the entry's path; people need the image's name as well.
@@ -102,7 +103,7 @@ class Builder {
       chunk::append_extent(builder.inode(inode).extents, extent);
     });
     for (const input::Layer& layer : input_.layers) {
-      auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_);
+      auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_);
       data.begin_blob(open->writer, new_device());
       reader.read(layer, &data);
       close_blob(std::move(open), data);
@@ -124,7 +125,7 @@ class Builder {
     DataPipeline data = make_pipeline([&tree](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(tree.inodes[inode].extents, extent);
     });
-    auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_);
+    auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_);
     data.begin_blob(open->writer, new_device());
     for (const input::Layer& layer : input_.layers)
       reader.reread(layer, data,
@@ -225,7 +226,8 @@ class Builder {
   BuildResult result_;
   std::vector<store::StagedBlob> staged_;      // one for each of result_.blobs
   std::vector<util::DeviceId> final_devices_;  // by the number that new_device() gave, less one
-  util::ThreadPool pool_;                      // last: its threads end first
+  util::ThreadPool pool_;
+  hash::DigestQueue digests_{pool_};
 };
 
 }  // namespace

@@ -30,7 +30,8 @@ Built build(const std::vector<util::Buffer>& chunks, BlobOptions options, std::s
   util::ThreadPool pool(threads, 4);
   util::BufferSink sink;
   Built built;
-  BlobWriter writer(sink, options, pool);
+  hash::DigestQueue digests(pool);
+  BlobWriter writer(sink, options, pool, digests);
   for (const auto& chunk : chunks)
     built.starts.push_back(writer.append(chunk).value);
   built.result = writer.finish();
@@ -130,7 +131,8 @@ class FullDisk : public util::ByteSink {
 TEST(BlobWriter, AFailingSinkUnwindsWhileFramesAreInFlight) {
   util::ThreadPool pool(2, 4);
   FullDisk sink;
-  BlobWriter writer(sink, {}, pool);
+  hash::DigestQueue digests(pool);
+  BlobWriter writer(sink, {}, pool, digests);
   EXPECT_THROW(
       {
         for (const auto& chunk : sample())

@@ -22,6 +22,7 @@ util::Buffer filled(std::size_t len, std::uint8_t seed) {
 // One raw blob, so that what an extent names can be compared byte for byte.
 struct Harness {
   util::ThreadPool pool{2, 8};
+  hash::DigestQueue digests{pool};
   util::BufferSink sink;
   blob::BlobWriter writer;
   std::map<tree::InodeId, chunk::Extents> extents;
@@ -29,7 +30,7 @@ struct Harness {
                       chunk::append_extent(extents[inode], extent);
                     }};
 
-  Harness() : writer(sink, options(), pool) { data.begin_blob(writer, {1}); }
+  Harness() : writer(sink, options(), pool, digests) { data.begin_blob(writer, {1}); }
   static blob::BlobOptions options() {
     blob::BlobOptions raw;
     raw.form = blob::StoredForm::kRaw;
