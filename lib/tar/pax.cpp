@@ -82,6 +82,18 @@ std::string decode_percent(std::string_view text) {
   return out;
 }
 
+// GNU tar writes "%3D" and "%25" for "=", which would end the key, and "%" in a SCHILY.xattr key.
+std::string decode_xattr_key(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view rest = text.substr(i, 3);
+    const bool is_code = rest == "%3D" || rest == "%25";
+    out.push_back(is_code ? (rest[1] == '3' ? '=' : '%') : text[i]);
+    if (is_code) i += 2;
+  }
+  return out;
+}
+
 void set_xattr(PaxValues& values, std::string_view key, std::string name, std::string value) {
   if (name.empty() || name.find('\0') != std::string::npos) fail(key, "bad attribute name");
   if (name.size() > 255) fail(key, "attribute name is longer than 255 bytes");
@@ -150,7 +162,7 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
     values.mtime.reset();
     if (!text.empty()) values.mtime = parse_pax_time(text);
   } else if (key.starts_with(kSchilyXattr)) {
-    set_xattr(values, key, std::string(key.substr(kSchilyXattr.size())), std::string(text));
+    set_xattr(values, key, decode_xattr_key(key.substr(kSchilyXattr.size())), std::string(text));
   } else if (key.starts_with(kLibarchiveXattr)) {
     set_xattr(values, key, decode_percent(key.substr(kLibarchiveXattr.size())),
               decode_base64(key, text));
