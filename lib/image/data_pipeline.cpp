@@ -39,7 +39,12 @@ DataPipeline::~DataPipeline() {
 }
 
 void DataPipeline::begin_blob(blob::BlobWriter& writer, util::DeviceId device) {
-  writer_ = &writer;
+  begin_blob([&writer](const hash::Digest&, util::Bytes bytes) { return writer.append(bytes); },
+             device);
+}
+
+void DataPipeline::begin_blob(NewChunk new_chunk, util::DeviceId device) {
+  new_chunk_ = std::move(new_chunk);
   device_ = device;
 }
 
@@ -64,7 +69,7 @@ void DataPipeline::end_blob() {
   submit_batch();
   while (!in_flight_.empty())
     place_one_batch();
-  writer_ = nullptr;
+  new_chunk_ = nullptr;
 }
 
 void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
@@ -118,6 +123,17 @@ void DataPipeline::place_one_batch() {
   spare_.push_back(std::move(batch));
 }
 
+void DataPipeline::count_shared(util::DeviceId device, std::size_t len) {
+  stats_.shared_bytes += len;
+  ++stats_.shared_chunks;
+  if (device == device_) {
+    stats_.shared_in_blob += len;
+    return;
+  }
+  if (stats_.shared_from.size() <= device.value) stats_.shared_from.resize(device.value + 1U);
+  stats_.shared_from[device.value] += len;
+}
+
 void DataPipeline::place(const Item& item, util::Bytes bytes) {
   if (item.is_zero) {
     stats_.hole_bytes += bytes.size();
@@ -125,10 +141,9 @@ void DataPipeline::place(const Item& item, util::Bytes bytes) {
   }
   auto position = dedup_.find(item.digest);
   if (position) {
-    stats_.shared_bytes += bytes.size();
-    ++stats_.shared_chunks;
+    count_shared(position->device, bytes.size());
   } else {
-    position = chunk::ChunkPosition{writer_->append(bytes), device_};
+    position = chunk::ChunkPosition{new_chunk_(item.digest, bytes), device_};
     dedup_.add(item.digest, *position);
     stats_.unique_bytes += bytes.size();
     ++stats_.unique_chunks;

@@ -31,12 +31,19 @@ struct DataStats {
   std::uint64_t shared_bytes = 0;  // were there already (in this image, or in a dictionary)
   std::uint64_t unique_chunks = 0;
   std::uint64_t shared_chunks = 0;
+  // Of shared_bytes: what chunks of the same blob gave, and what each device gave that was there
+  // before the blob was begun (by the number that begin_blob() or add_known() had).
+  std::uint64_t shared_in_blob = 0;
+  std::vector<std::uint64_t> shared_from;
 };
 
 class DataPipeline : public FileSink {
  public:
   // Called in file order for each piece of a file that is not a hole, before end_blob() returns.
   using Placed = std::function<void(tree::InodeId, const chunk::Extent&)>;
+
+  // Takes a chunk that is not known yet, and says where it lies on the device.
+  using NewChunk = std::function<util::BlockAddr(const hash::Digest&, util::Bytes)>;
 
   // Range: chunk_size is a power of two >= 4096.  Borrows the pool.
   DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
@@ -45,6 +52,12 @@ class DataPipeline : public FileSink {
 
   // New chunks go to `writer` as device `device` until end_blob().  Borrows the writer.
   void begin_blob(blob::BlobWriter& writer, util::DeviceId device);
+  // The same, to anything else than a blob.
+  void begin_blob(NewChunk new_chunk, util::DeviceId device);
+  // A chunk that some device has already.
+  void add_known(const hash::Digest& digest, chunk::ChunkPosition position) {
+    dedup_.add(digest, position);
+  }
   void begin_file(tree::InodeId inode, std::uint64_t size) override;
   void add(std::uint64_t offset, util::Bytes bytes) override;
   void end_file() override;
@@ -72,6 +85,7 @@ class DataPipeline : public FileSink {
   void submit_batch();
   void place_one_batch();
   void place(const Item& item, util::Bytes bytes);
+  void count_shared(util::DeviceId device, std::size_t len);
 
   const std::uint32_t chunk_size_;
   const std::size_t batches_in_flight_;
@@ -79,7 +93,7 @@ class DataPipeline : public FileSink {
   Placed placed_;
   chunk::Chunker chunker_;
   chunk::DedupIndex dedup_;
-  blob::BlobWriter* writer_ = nullptr;
+  NewChunk new_chunk_;
   util::DeviceId device_;
   tree::InodeId inode_ = 0;
   std::uint64_t emitted_ = 0;  // bytes of the current file that were no hole

@@ -8,6 +8,7 @@
 
 #include "format/image_spec.h"
 #include "image/bootstrap_stage.h"
+#include "image/dict_plan.h"
 #include "image/layer_reader.h"
 #include "input/spool.h"
 #include "oci/json.h"
@@ -26,6 +27,22 @@ namespace {
 constexpr std::size_t kBatchesPerJob = 2;
 // Large chunks make large batches: their number is bounded by bytes as well.
 constexpr std::size_t kBatchBudget = 128 * std::size_t{util::kMiB};
+
+// A blob of the dictionary as one of the image's own list.
+BlobObject donor_object(const DictBlob& blob) {
+  BlobObject object;
+  const oci::DeviceBlob& device = blob.device;
+  object.result.digest = device.descriptor.digest;
+  object.result.uncompressed_digest = device.uncompressed_digest.value_or(device.descriptor.digest);
+  object.result.stored_size = device.descriptor.size;
+  object.result.nblocks = util::narrow<std::uint32_t>(
+      util::div_round_up(blob.index.uncompressed_size(), std::uint64_t{chunk::kBlockSize}));
+  object.result.index = blob.index;
+  object.was_there = true;
+  object.dictionary = blob.ref;
+  object.layers = BlobLayers{device.descriptor, *device.standalone_index};
+  return object;
+}
 
 class Builder {
  public:
@@ -70,47 +87,117 @@ class Builder {
     }
   }
 
-  // Each blob in the making has a device number of its own; which device it becomes is known when
-  // it is done: none without data, and that of an earlier layer's blob when the bytes are the same.
-  util::DeviceId new_device() {
-    final_devices_.emplace_back();
-    return {util::narrow<std::uint16_t>(final_devices_.size())};
+  // While layers are read every blob has a number of its own, donors of the dictionary first;
+  // which device it becomes is known at the end: none without data, that of an earlier layer's blob
+  // when the bytes are the same, and none for a donor of which the final tree needs nothing.
+  struct Device {
+    std::optional<std::size_t> own;    // position in own_
+    std::optional<std::size_t> donor;  // position in donors_
+  };
+
+  util::DeviceId new_device(const Device& device) {
+    devices_.push_back(device);
+    return {util::narrow<std::uint16_t>(devices_.size())};
   }
 
-  void close_blob(std::unique_ptr<OpenBlob> open, DataPipeline& data) {
+  void close_blob(std::unique_ptr<OpenBlob> open, DataPipeline& data, std::uint64_t layer) {
     data.end_blob();
     blob::BlobResult blob = open->writer.finish();
     if (blob.nblocks == 0) return;
     std::size_t at = 0;
-    while (at < result_.blobs.size() && result_.blobs[at].result.digest != blob.digest)
+    while (at < own_.size() && own_[at].result.digest != blob.digest)
       ++at;
-    final_devices_.back() = {util::narrow<std::uint16_t>(at + 1)};
-    if (at < result_.blobs.size()) return;
-    result_.blobs.push_back({std::move(blob), false});
+    devices_.back().own = at;
+    if (at < own_.size()) return;
+    own_.push_back({std::move(blob), false, layer, {}, 0, {}});
     staged_.push_back(std::move(open->file));
   }
 
-  void set_final_devices(tree::Tree& tree) const {
-    for (tree::Inode& inode : tree.inodes)
+  // Gives every extent its final device, and every blob its place: donors first, then our own.
+  void set_final_devices(tree::Tree& tree, const DataStats& stats) {
+    std::vector<bool> is_used(devices_.size());
+    for (const tree::Inode& inode : tree.inodes)
+      for (const chunk::Extent& extent : inode.extents)
+        if (inode.nlink > 0) is_used[extent.device.value - 1U] = true;
+    std::vector<util::DeviceId> final_devices(devices_.size());
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
+      if (!devices_[i].donor || !is_used[i]) continue;
+      result_.blobs.push_back(std::move(donors_[*devices_[i].donor]));
+      final_devices[i] = {util::narrow<std::uint16_t>(result_.blobs.size())};
+    }
+    ndonors_ = result_.blobs.size();
+    for (std::size_t i = 0; i < devices_.size(); ++i)
+      if (devices_[i].own)
+        final_devices[i] = {util::narrow<std::uint16_t>(ndonors_ + *devices_[i].own + 1)};
+    for (BlobObject& blob : own_)
+      result_.blobs.push_back(std::move(blob));
+    for (std::size_t i = 0; i < devices_.size() && i + 1 < stats.shared_from.size(); ++i)
+      if (final_devices[i].value != 0)
+        result_.blobs[final_devices[i].value - 1U].shared_bytes += stats.shared_from[i + 1];
+    // A file that lost its last name may have lain in a donor that is dropped.
+    for (tree::Inode& inode : tree.inodes) {
+      if (inode.nlink == 0) inode.extents.clear();
       for (chunk::Extent& extent : inode.extents)
-        extent.device = final_devices_[extent.device.value - 1U];
+        extent.device = final_devices[extent.device.value - 1U];
+    }
+  }
+
+  // Which blobs of the dictionary are worth referring to is known only when all of the image has
+  // been seen.  `read` gives the files of one layer to a sink.
+  template <class Read>
+  void choose_donors(Read read) {
+    if (options_.dictionary.empty()) return;
+    ChunkDict dict(store_, options_.dictionary, options_.chunk_size, pool_);
+    DictPlan plan(dict);
+    DataPipeline data = make_pipeline([](tree::InodeId, const chunk::Extent&) {});
+    std::size_t own_blobs = 0;
+    for (const input::Layer& layer : input_.layers) {
+      bool has_data = false;
+      const auto count = [&](const hash::Digest& digest, util::Bytes bytes) {
+        has_data = true;
+        plan.add(digest, bytes);
+        return util::BlockAddr{};
+      };
+      data.begin_blob(count, {1});
+      read(layer, data);
+      data.end_blob();
+      if (has_data) ++own_blobs;
+    }
+    if (options_.one_blob) own_blobs = std::min<std::size_t>(own_blobs, 1);
+    const DictChoice choice =
+        plan.choose(options_.max_blobs - std::min(options_.max_blobs, own_blobs));
+    for (const std::uint32_t blob : choice.blobs) {
+      new_device({std::nullopt, donors_.size()});
+      donors_.push_back(donor_object(dict.blobs()[blob]));
+    }
+    known_ = choice.chunks;
   }
 
   tree::Tree read_layers() {
+    if (!options_.dictionary.empty()) {
+      make_rereadable();
+      tree::TreeBuilder unused;
+      std::vector<std::string> told_later;
+      LayerReader reader(unused, told_later);
+      choose_donors(
+          [&](const input::Layer& layer, DataPipeline& data) { reader.read(layer, &data); });
+    }
     tree::TreeBuilder builder;
     LayerReader reader(builder, result_.warnings);
     DataPipeline data = make_pipeline([&builder](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(builder.inode(inode).extents, extent);
     });
+    add_known_chunks(data);
+    std::uint64_t number = 0;
     for (const input::Layer& layer : input_.layers) {
       auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_);
-      data.begin_blob(open->writer, new_device());
+      data.begin_blob(open->writer, new_device({}));
       reader.read(layer, &data);
-      close_blob(std::move(open), data);
+      close_blob(std::move(open), data, ++number);
     }
     result_.data = data.stats();
     tree::Tree tree = builder.finish();
-    set_final_devices(tree);
+    set_final_devices(tree, result_.data);
     return tree;
   }
 
@@ -122,18 +209,29 @@ class Builder {
     for (const input::Layer& layer : input_.layers)
       reader.read(layer, nullptr);
     tree::Tree tree = builder.finish();
+    const auto is_left = [&tree](tree::InodeId inode) { return tree.inodes[inode].nlink > 0; };
+    choose_donors([&](const input::Layer& layer, DataPipeline& data) {
+      reader.reread(layer, data, is_left);
+    });
+    reader.rewind();
     DataPipeline data = make_pipeline([&tree](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(tree.inodes[inode].extents, extent);
     });
+    add_known_chunks(data);
     auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_);
-    data.begin_blob(open->writer, new_device());
+    data.begin_blob(open->writer, new_device({}));
     for (const input::Layer& layer : input_.layers)
-      reader.reread(layer, data,
-                    [&tree](tree::InodeId inode) { return tree.inodes[inode].nlink > 0; });
-    close_blob(std::move(open), data);
+      reader.reread(layer, data, is_left);
+    close_blob(std::move(open), data, 0);
     result_.data = data.stats();
-    set_final_devices(tree);
+    set_final_devices(tree, result_.data);
     return tree;
+  }
+
+  void add_known_chunks(DataPipeline& data) {
+    for (const auto& [digest, position] : known_)
+      data.add_known(digest, position);
+    known_ = {};
   }
 
   DataPipeline make_pipeline(DataPipeline::Placed placed) {
@@ -190,10 +288,14 @@ class Builder {
     std::vector<BlobLayers> layers;
     for (std::size_t i = 0; i < result_.blobs.size(); ++i) {
       BlobObject& object = result_.blobs[i];
+      if (object.layers) {
+        layers.push_back(*object.layers);
+        continue;
+      }
       const util::Buffer index = object.result.index.encode();
       layers.push_back(describe_blob(object.result, index));
       commit(object.result.digest, object.result.stored_size, &object.was_there,
-             [&] { staged_[i].commit(object.result.digest); });
+             [&] { staged_[i - ndonors_].commit(object.result.digest); });
       commit(layers.back().index.digest, index.size(), nullptr,
              [&] { store_.put_bytes(index, format::kMediaChunkIndex); });
     }
@@ -224,8 +326,12 @@ class Builder {
   store::Store& store_;
   const BuildOptions& options_;
   BuildResult result_;
-  std::vector<store::StagedBlob> staged_;      // one for each of result_.blobs
-  std::vector<util::DeviceId> final_devices_;  // by the number that new_device() gave, less one
+  std::vector<Device> devices_;  // by the number that new_device() gave, less one
+  std::vector<BlobObject> donors_;
+  std::vector<BlobObject> own_;
+  std::vector<store::StagedBlob> staged_;                             // one for each of own_
+  std::size_t ndonors_ = 0;                                           // of result_.blobs
+  std::vector<std::pair<hash::Digest, chunk::ChunkPosition>> known_;  // chunks of the donors
   util::ThreadPool pool_;
   hash::DigestQueue digests_{pool_};
 };

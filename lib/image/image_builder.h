@@ -18,6 +18,11 @@
 
 namespace ondemand::image {
 
+// With a chunk index each, and the bootstrap, 125 layers: the most that Docker gives an image
+// (moby, layer/layer_store.go, maxLayerDepth), and far below what EROFS (65535 devices) and a
+// manifest can name.
+inline constexpr std::size_t kDefaultMaxBlobs = 62;
+
 struct BuildOptions {
   std::string ref;  // name in the store
   std::uint32_t chunk_size = 64 * util::kKiB;
@@ -26,6 +31,10 @@ struct BuildOptions {
   bool one_blob = false;
   std::size_t jobs = 1;
   std::string tool;  // name and version, for the manifest
+  // Images of the store whose chunks are referred to instead of stored again: names or digests.
+  std::vector<std::string> dictionary;
+  // As many blobs as the image may refer to; its own are always kept.  Range: 1..65535
+  std::size_t max_blobs = kDefaultMaxBlobs;
   std::filesystem::path temporary =
       input::default_temporary_directory();  // where a pipe is kept that must be read twice
 };
@@ -34,7 +43,7 @@ struct BuildResult {
   hash::Digest manifest;
   std::optional<hash::Digest> moved_from;  // the image that had the name before
   BootstrapObject bootstrap;
-  std::vector<BlobObject> blobs;
+  std::vector<BlobObject> blobs;  // in the order of the device table
   DataStats data;
   std::uint64_t layers = 0;
   std::uint64_t files = 0;  // regular, by inode

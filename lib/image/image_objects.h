@@ -16,10 +16,21 @@
 
 namespace ondemand::image {
 
+// The descriptors of a blob and of its chunk index, in the order in which a manifest lists them.
+struct BlobLayers {
+  oci::Descriptor blob;
+  oci::Descriptor index;
+};
+
 // A data blob that is stored, with its index in memory.
 struct BlobObject {
   blob::BlobResult result;
-  bool was_there = false;  // the store had it before
+  bool was_there = false;          // the store had it before
+  std::uint64_t layer = 0;         // counted from 1; 0: of the whole image, or of a dictionary
+  std::string dictionary{};        // the image that it was found in; empty: made by this build
+  std::uint64_t shared_bytes = 0;  // of files outside of its own layer that lie in it
+  // As the dictionary's manifest has them; absent where this build describes them.
+  std::optional<BlobLayers> layers{};
 };
 
 struct BootstrapObject {
@@ -39,11 +50,6 @@ struct Provenance {
   std::string tool;  // name and version
 };
 
-// The descriptors of a blob and of its chunk index, in the order in which a manifest lists them.
-struct BlobLayers {
-  oci::Descriptor blob;
-  oci::Descriptor index;
-};
 BlobLayers describe_blob(const blob::BlobResult& result, util::Bytes encoded_index);
 oci::Descriptor describe_bootstrap(const BootstrapObject& bootstrap);
 

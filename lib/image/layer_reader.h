@@ -28,6 +28,8 @@ class LayerReader {
   // accepts.  Nothing is added to the tree.
   void reread(const input::Layer& layer, FileSink& data,
               const std::function<bool(tree::InodeId)>& wanted);
+  // reread() begins with the first layer again.
+  void rewind() { next_ = 0; }
 
  private:
   tree::InodeId add(const input::Layer& layer, const tar::Entry& entry);

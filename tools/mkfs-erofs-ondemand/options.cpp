@@ -19,6 +19,9 @@ constexpr std::uint64_t kMaxChunkSize = 64 * std::uint64_t{util::kMiB};
 constexpr std::uint64_t kMaxFrameSize = 16 * std::uint64_t{util::kMiB};
 constexpr int kMaxZstdLevel = 19;
 constexpr unsigned kMaxJobs = 256;
+// Each takes two layers and about 1 KiB of a manifest, and registries take manifests of 4 MiB.
+// Source: OCI distribution specification 1.1, "Pushing Manifests".
+constexpr std::size_t kMaxMaxBlobs = 2048;
 
 // A size option: K, M, G suffixes are powers of 1024.
 CLI::Option* add_size(CLI::App& app, const char* name, std::uint64_t& value, const char* help,
@@ -86,6 +89,19 @@ void add_output_options(CLI::App& app, Options& options) {
       ->default_str("layer");
 }
 
+void add_dictionary_options(CLI::App& app, Options& options) {
+  app.add_option("--chunk-dict", options.chunk_dict,
+                 "do not store again what this image of the store has: refer to its blobs; may be "
+                 "given several times")
+      ->type_name("REF")
+      ->allow_extra_args(false);
+  app.add_option("--max-blobs", options.max_blobs,
+                 "how many blobs the image may refer to, its own always among them")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(std::size_t{1}, kMaxMaxBlobs));
+}
+
 void add_running_options(CLI::App& app, Options& options) {
   app.add_option("-j,--jobs", options.jobs, "worker threads (number of processors)")
       ->check(CLI::Range(1U, kMaxJobs));
@@ -104,6 +120,7 @@ int parse_options(const std::vector<std::string>& args, cli::Io& io, Options& op
                kTool);
   add_input_options(app, options);
   add_output_options(app, options);
+  add_dictionary_options(app, options);
   add_running_options(app, options);
   if (const int status = cli::parse_arguments(app, kTool, args, io); status >= 0) return status;
   if (options.jobs == 0)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/io.h"
+#include "image/image_builder.h"
 #include "util/units.h"
 
 namespace ondemand::mkfs {
@@ -25,6 +26,8 @@ struct Options {
   bool is_compressed = true;  // from `compression`
   int zstd_level = 3;         // from `compression`
   BlobLayout blobs = BlobLayout::kLayer;
+  std::vector<std::string> chunk_dict;
+  std::size_t max_blobs = image::kDefaultMaxBlobs;
   unsigned jobs = 0;  // 0: as many as there are processors
   bool sync = true;
   bool json = false;

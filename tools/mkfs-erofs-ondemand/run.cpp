@@ -63,6 +63,8 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
   build.blob.frame_size = static_cast<std::uint32_t>(options.frame_size);
   build.blob.frames_in_flight = frames_in_flight(options);
   build.one_blob = options.blobs == BlobLayout::kImage;
+  build.dictionary = options.chunk_dict;
+  build.max_blobs = options.max_blobs;
   build.jobs = options.jobs;
   build.tool = cli::version_text(kTool);
   return build;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/view_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "codec/zstd.h"
+#include "hash/sha256.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::image {
+
+using util::concat;
+using util::Error;
+using util::ErrorCode;
+
+ViewReader::ViewReader(const store::Store& store, const hash::Digest& blob,
+                       const blob::ChunkIndex& index)
+    : file_(store.open_blob(blob)),
+      index_(&index),
+      name_(concat(store.name(), ": blob ", blob.to_string())) {
+  if (index.size() > 0 && index.stored_end() > file_.size)
+    throw Error(ErrorCode::kCorrupt,
+                concat(name_, ": open: has ", file_.size, " bytes, its chunk index ends at ",
+                       index.stored_end()));
+}
+
+void ViewReader::read_frame(std::size_t number, util::Buffer& out) const {
+  const blob::Frame frame = index_->frame(number);
+  util::Buffer stored(static_cast<std::size_t>(frame.stored.len));
+  util::pread_full(file_.fd.get(), stored, frame.stored.offset, name_);
+  if (hash::sha256(stored) != frame.checksum)
+    throw Error(ErrorCode::kDigestMismatch,
+                concat(name_, ": read frame ", number, ": holds other bytes than its digest says"));
+  if (index_->form() == blob::StoredForm::kRaw) {
+    out = std::move(stored);
+    return;
+  }
+  out.resize(static_cast<std::size_t>(frame.uncompressed.len));
+  codec::decompress_frame(stored, out, name_);
+}
+
+void ViewReader::read(std::uint64_t offset, util::MutableBytes out) const {
+  util::Buffer view;
+  while (!out.empty()) {
+    const std::size_t number = index_->find(offset);
+    read_frame(number, view);
+    const auto within =
+        static_cast<std::size_t>(offset - index_->frame(number).uncompressed.offset);
+    const std::size_t len = std::min(out.size(), view.size() - within);
+    std::memcpy(out.data(), view.data() + within, len);
+    out = out.subspan(len);
+    offset += len;
+  }
+}
+
+}  // namespace ondemand::image
