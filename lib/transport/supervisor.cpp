@@ -15,8 +15,6 @@
 #include <cerrno>
 #include <csignal>
 
-#include "transport/guard_process.h"
-#include "transport/in_use.h"
 #include "transport/process.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -69,14 +67,8 @@ struct Supervisor::Shared {
   std::atomic<bool> is_guarding = false;
 };
 
-Supervisor::Supervisor(std::filesystem::path root, const FanotifyGroup& group, Journal& journal,
-                       SupervisorHooks hooks, util::Log& log)
-    : root_(std::move(root)),
-      group_(group),
-      journal_(journal),
-      hooks_(std::move(hooks)),
-      log_(log),
-      guard_(group, journal) {
+Supervisor::Supervisor(Survival& survival, SupervisorHooks hooks, util::Log& log)
+    : survival_(survival), hooks_(std::move(hooks)), log_(log) {
   void* memory =
       ::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw util::errno_error("supervisor", "allocate shared memory", errno);
@@ -102,7 +94,7 @@ int Supervisor::run() {
 
 void Supervisor::start_worker() {
   shared_->worker_state = kStarting;
-  answered_at_start_ = journal_.answered();
+  answered_at_start_ = survival_.answered();
   started_at_ = Clock::now();
   if (clone_sharing_files(shared_->worker_pid) == 0) be_worker();
   worker_pidfd_ = open_pidfd(shared_->worker_pid);
@@ -161,7 +153,7 @@ void Supervisor::take_over() {
   worker_pidfd_ = open_pidfd(shared_->worker_pid);
   is_worker_alive_ = worker_pidfd_.is_open();
   started_at_ = Clock::now();
-  answered_at_start_ = journal_.answered();
+  answered_at_start_ = survival_.answered();
   is_ready_told_ = shared_->was_ever_ready;
   if (shared_->is_stopping) kill_at_ = Clock::now() + kDrainLimit;
   start_deputy();
@@ -171,7 +163,7 @@ void Supervisor::take_over() {
 void Supervisor::be_guard() {
   ::unshare(CLONE_FILES);  // the chief's end must not touch ours, nor ours the chief's
   try {
-    const util::Fd lock = lock_guard_file(root_);
+    survival_.prepare_guard();
     // Here, since the chief may be killed before it comes to that.
     hooks_.on_becoming_guard();
     shared_->is_guarding = true;
@@ -186,7 +178,7 @@ void Supervisor::be_guard() {
                         (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
       if (fd != STDERR_FILENO || !is_log) ::dup2(null.get(), fd);
-    run_guard(root_, group_, journal_, log_);
+    survival_.run_guard();
   } catch (const std::exception& error) {
     log_.error(error.what());
     ::_exit(1);
@@ -207,7 +199,7 @@ bool Supervisor::step_chief() {
     if (Clock::now() >= restart_at_) {
       start_worker();
     } else {
-      guard_.step(20);
+      survival_.stand_in(20);
     }
   }
   pollfd polls[4] = {{signals_.get(), POLLIN, 0},
@@ -236,6 +228,7 @@ bool Supervisor::step_chief() {
     ::kill(shared_->worker_pid, SIGKILL);
     kill_at_ = Clock::now() + std::chrono::seconds(5);
   }
+  if (!is_worker_alive_ && survival_.is_dead()) return false;
   // The first worker says by itself why it cannot begin; nobody depends on it yet.
   return !(!is_worker_alive_ && !shared_->was_ever_ready && shared_->worker_state == kDone);
 }
@@ -254,21 +247,21 @@ void Supervisor::worker_died() {
   is_worker_alive_ = false;
   worker_pidfd_.reset();
   close_leaked();
-  if (shared_->is_stopping) return;
+  if (shared_->is_stopping || survival_.is_dead()) return;
   if (shared_->worker_state == kDone && !shared_->was_ever_ready) return;
   const std::string cause = !is_ours              ? "unknown"
                             : WIFSIGNALED(status) ? util::concat("signal ", WTERMSIG(status))
                                                   : util::concat("exit ", WEXITSTATUS(status));
   log_.error("worker died, starting another", {{"pid", shared_->worker_pid.load()},
                                                {"cause", cause},
-                                               {"waiting", journal_.descriptors().size()}});
+                                               {"waiting", survival_.descriptors().size()}});
   note_death(was_ready, !is_ours || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }
 
 // Decides when the next worker starts.  One that dies again and again is given longer and longer
 // pauses, in which the chief itself refuses what is missing.
 void Supervisor::note_death(bool was_ready, bool was_killed) {
-  const bool got_on = journal_.answered() > answered_at_start_;
+  const bool got_on = survival_.answered() > answered_at_start_;
   const bool lived_long = Clock::now() - started_at_ > kShortLife;
   // One that was ready and then killed did not fail by itself.
   failures_ = got_on || (was_ready && (lived_long || was_killed)) ? 0 : failures_ + 1;
@@ -280,7 +273,7 @@ void Supervisor::note_death(bool was_ready, bool was_killed) {
   restart_at_ += pause;
   log_.error("workers die at once, reads of missing data are refused meanwhile",
              {{"deaths", failures_}, {"pause_seconds", pause.count()}});
-  guard_.answer_outstanding();
+  survival_.refuse_outstanding();
 }
 
 void Supervisor::close_leaked() {
@@ -288,28 +281,27 @@ void Supervisor::close_leaked() {
   for (const util::Fd* fd : {&signals_, &stop_event_, &note_event_, &guard_event_, &own_pidfd_,
                              &worker_pidfd_, &deputy_pidfd_})
     if (fd->is_open()) keep.push_back(fd->get());
-  for (const int fd : journal_.descriptors())
+  for (const int fd : survival_.descriptors())
     keep.push_back(fd);
   close_all_except(std::move(keep));
 }
 
 int Supervisor::end() {
   const bool is_failed_start = !shared_->was_ever_ready && shared_->worker_state == kDone;
-  guard_.answer_outstanding();
+  survival_.refuse_outstanding();
   if (is_failed_start && !shared_->is_stopping) {
     end_deputy();
     return shared_->worker_status == 0 ? 1 : shared_->worker_status.load();
   }
-  const auto used = files_in_use(incomplete_files(root_));
-  if (used.empty()) {
+  const bool is_dead = survival_.is_dead();
+  if (is_dead || !survival_.needs_guard()) {
     end_deputy();
-    return 0;
+    return is_dead ? 1 : 0;
   }
-  log_.info("images with missing data are in use", {{"files", used.size()}});
   // Two attempts: a deputy that was killed just now is made anew.
   if (!leave_guard() && !leave_guard()) {
     log_.error("no guard could be left behind, guarding in the main process");
-    run_guard(root_, group_, journal_, log_);
+    survival_.run_guard();
     end_deputy();
     return 1;
   }

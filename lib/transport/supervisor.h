@@ -16,14 +16,11 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <vector>
 
-#include "transport/fanotify_group.h"
-#include "transport/guard.h"
-#include "transport/journal.h"
+#include "transport/survival.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -47,14 +44,13 @@ struct SupervisorHooks {
 class Supervisor {
  public:
   // Borrows all.  Must be made before any thread.
-  Supervisor(std::filesystem::path root, const FanotifyGroup& group, Journal& journal,
-             SupervisorHooks hooks, util::Log& log);
+  Supervisor(Survival& survival, SupervisorHooks hooks, util::Log& log);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Returns the exit status of demandd when a signal asked for the end, or when the first worker
-  // could not begin.
+  // Returns the exit status of demandd when a signal asked for the end, when the first worker
+  // could not begin, or when the kernel's side has died.
   int run();
 
  private:
@@ -77,12 +73,9 @@ class Supervisor {
   void end_deputy();
   void close_leaked();
 
-  const std::filesystem::path root_;
-  const FanotifyGroup& group_;
-  Journal& journal_;
+  Survival& survival_;
   const SupervisorHooks hooks_;
   util::Log& log_;
-  Guard guard_;  // in the chief, while no worker runs
 
   Shared* shared_;
   std::vector<int> base_fds_;

@@ -109,7 +109,7 @@ class World:
 
     def start(self, *options):
         self.daemon = subprocess.Popen([tool("demandd"), "--cache", self.cache, "--store", self.store,
-                                        *options], stderr=self.log, stdin=subprocess.DEVNULL)
+                                        "--transport", "fanotify", *options], stderr=self.log, stdin=subprocess.DEVNULL)
         self.wait(lambda: self.call("ping"), "demandd answers")
 
     def call(self, op):
@@ -355,7 +355,8 @@ def main():
     probe = tempfile.mkdtemp(dir="/var/tmp")
     try:
         absent = os.path.join(probe, "no", "cache")
-        done = subprocess.run([tool("demandd"), "--check", "--cache", absent], capture_output=True, text=True)
+        done = subprocess.run([tool("demandd"), "--check", "--transport", "fanotify", "--cache", absent],
+                              capture_output=True, text=True)
         if done.returncode != 0:
             skip(done.stderr.strip())
         check(done.stdout == "fanotify: ready\n" and not os.listdir(probe), "--check: " + done.stdout)

@@ -9,13 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <system_error>
+#include <memory>
 
+#include "demandd/kernel_side.h"
 #include "demandd/service_notify.h"
 #include "demandd/worker.h"
-#include "transport/fanotify_transport.h"
-#include "transport/guard_process.h"
-#include "transport/in_use.h"
 #include "transport/supervisor.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -46,25 +44,6 @@ void write_pid(int fd) noexcept {
   [[maybe_unused]] const ssize_t ignored = ::pwrite(fd, text, static_cast<std::size_t>(len), 0);
 }
 
-// What of a path exists: the cache root, or where it would be made.
-std::filesystem::path nearest_directory(std::filesystem::path path) {
-  std::error_code error;
-  while (!std::filesystem::is_directory(path, error) && path.has_relative_path())
-    path = path.parent_path();
-  return path;
-}
-
-// Reads that nobody watched may have been given zeros.
-void warn_of_unwatched_use(const std::filesystem::path& root, util::Log& log) {
-  if (transport::guard_pid(root) != 0) return;
-  const auto used = transport::files_in_use(transport::incomplete_files(root));
-  if (used.empty()) return;
-  log.warning(
-      "files with missing data were in use while no demandd ran: what was read from them "
-      "may be zeros; unmount and mount those images again",
-      {{"files", used.size()}, {"first", used.front().native()}});
-}
-
 }  // namespace
 
 util::Fd lock_cache(const std::filesystem::path& root) {
@@ -85,10 +64,9 @@ util::Fd lock_cache(const std::filesystem::path& root) {
 }
 
 int check_system(const Options& options, cli::Io& io) {
-  const transport::FanotifyGroup group = transport::FanotifyGroup::open();
-  const std::filesystem::path root = std::filesystem::absolute(options.cache_root);
-  transport::check_pre_content_support(group, nearest_directory(root).native());
-  io.out << "fanotify: ready\n";
+  util::Log log(options.log_level, util::Log::null_sink());
+  const cache::CacheRoot root(std::filesystem::absolute(options.cache_root));
+  report_kernel_sides(options.transport, {root, log}, io);
   return 0;
 }
 
@@ -97,20 +75,17 @@ int run_daemon(const Options& options) {
   open_sources(options);  // says now what is wrong with them; the worker has its own
   const cache::CacheRoot root(std::filesystem::absolute(options.cache_root));
 
-  // What the kernel must have.
-  const transport::FanotifyGroup group = transport::FanotifyGroup::open();
-  root.create();
-  const util::Fd lock = lock_cache(root.path());
-  transport::check_pre_content_support(group, root.path().native());
-
-  transport::make_guard_file(root.path());
-  warn_of_unwatched_use(root.path(), log);
-  transport::Journal journal(transport::FanotifyTransport::kReaders, raise_descriptor_limit());
+  util::Fd lock;
+  const std::unique_ptr<KernelSide> kernel =
+      choose_kernel_side(options.transport, {root, log, raise_descriptor_limit()}, [&] {
+        root.create();
+        lock = lock_cache(root.path());
+      });
 
   // From here on there are several processes; any one of them may die (supervisor.h).
   transport::SupervisorHooks hooks;
   hooks.run_worker = [&](int stop_fd, const std::function<void()>& ready) {
-    return run_worker({options, root, group, journal, log}, stop_fd, ready);
+    return run_worker({options, root, *kernel, log}, stop_fd, ready);
   };
   hooks.on_ready = [&] { notify_service("READY=1"); };
   hooks.on_stopping = [&] {
@@ -128,7 +103,7 @@ int run_daemon(const Options& options) {
         "demandd starts again",
         {{"guard_pid", guard}});
   };
-  transport::Supervisor supervisor(root.path(), group, journal, std::move(hooks), log);
+  transport::Supervisor supervisor(kernel->survival(), std::move(hooks), log);
   return supervisor.run();
 }
 

@@ -13,8 +13,8 @@ namespace ondemand::demandd {
 // Runs until a signal ends it; returns the exit status.  Throws when it cannot begin.
 int run_daemon(const Options& options);
 
-// Says whether this kernel and the file system of the cache root (or of the directory in which it
-// would be made) can do it.  Makes nothing.  Throws kUnsupported, naming what is missing.
+// Says which kernel interfaces can serve the cache root (or the directory in which it would be
+// made).  Makes nothing.  Throws kUnsupported, naming what is missing, when none can.
 int check_system(const Options& options, cli::Io& io);
 
 // Holds <root>/demandd.lock with our number in it.  Throws kUnavailable when another demandd

@@ -32,6 +32,7 @@ serve::BlobRef ImageRegistrar::open_blob(const cache::PreparedBlob& blob) const 
 
 void ImageRegistrar::add(const hash::Digest& manifest) {
   const cache::PreparedImage image = root_.open_image(manifest);
+  transport_.offer_local({image.bootstrap, image.bootstrap_digest, nullptr});
   for (const cache::PreparedBlob& blob : image.blobs) {
     serve::BlobRef opened;
     try {

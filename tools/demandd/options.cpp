@@ -64,8 +64,11 @@ std::optional<Options> parse_options(const std::vector<std::string>& args, cli::
       ->type_name("ROOT")
       ->capture_default_str();
   add_origin_options(app, options);
-  app.add_option("--transport", options.transport, "Kernel interface: fanotify or auto")
-      ->check(CLI::IsMember({"fanotify", "auto"}).description(""))
+  app.add_option("--transport", options.transport,
+                 "Kernel interface: cachefiles-demand, fanotify, cachefiles, or auto:\n"
+                 "the first of them that works")
+      ->check(
+          CLI::IsMember({"auto", "cachefiles-demand", "fanotify", "cachefiles"}).description(""))
       ->type_name("NAME")
       ->capture_default_str();
   app.add_option("--request-timeout", timeout_s,
@@ -74,7 +77,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& args, cli::
       ->type_name("SECONDS")
       ->capture_default_str();
   app.add_flag("--check", options.check_only,
-               "Only tell whether this kernel and the cache's file system can do it");
+               "Only tell which interfaces this kernel offers for that cache");
   add_log_options(app, options);
   status = cli::parse_arguments(app, kTool, args, io);
   if (status >= 0) return std::nullopt;

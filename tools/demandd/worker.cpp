@@ -12,7 +12,6 @@
 #include "demandd/image_watch.h"
 #include "demandd/status_json.h"
 #include "serve/engine.h"
-#include "transport/fanotify_transport.h"
 #include "transport/guard_process.h"
 #include "util/error.h"
 
@@ -30,21 +29,17 @@ struct Worker {
   Worker(const WorkerWorld& w, const serve::EngineOptions& engine_options)
       : world(w),
         engine(open_sources(w.options), engine_options, w.log),
-        transport(w.group, w.journal, engine, w.log),
-        registrar(w.root, transport, w.log) {}
+        transport(w.kernel.make_transport(engine)),
+        registrar(w.root, *transport, w.log) {}
 
   Status status() const {
-    return {std::string(transport.name()),
-            static_cast<int>(::getpid()),
-            registrar.images(),
-            transport.counters(),
-            transport.files(),
-            engine.stats()};
+    return {std::string(transport->name()), static_cast<int>(::getpid()), registrar.images(),
+            transport->counters(),          transport->files(),           engine.stats()};
   }
 
   const WorkerWorld& world;
   serve::Engine engine;
-  transport::FanotifyTransport transport;
+  std::unique_ptr<transport::Transport> transport;
   ImageRegistrar registrar;
 };
 
@@ -68,11 +63,14 @@ std::string answer_control(Worker& worker, std::string_view request) {
   throw Error(ErrorCode::kUnsupported, "request: unknown op " + util::printable(op));
 }
 
-void wait_for_end(Worker& worker, ImageWatch& images, int stop_fd) {
+// True when the end was asked for, false when the kernel's side has died.
+bool wait_for_end(Worker& worker, ImageWatch& images, int stop_fd) {
   for (;;) {
-    pollfd polls[2] = {{stop_fd, POLLIN, 0}, {images.fd(), POLLIN, 0}};
-    if (::poll(polls, 2, -1) < 0) continue;
-    if ((polls[0].revents & POLLIN) != 0) return;
+    pollfd polls[3] = {
+        {stop_fd, POLLIN, 0}, {images.fd(), POLLIN, 0}, {worker.transport->dead_fd(), POLLIN, 0}};
+    if (::poll(polls, 3, -1) < 0) continue;
+    if ((polls[0].revents & POLLIN) != 0) return true;
+    if ((polls[2].revents & POLLIN) != 0) return false;
     if ((polls[1].revents & POLLIN) == 0) continue;
     images.drain();
     try {
@@ -94,23 +92,25 @@ int run_worker(const WorkerWorld& world, int stop_fd, const std::function<void()
   // Before the first look, so that no image falls between the look and the watch.
   ImageWatch images(world.root.images_directory());
   worker.registrar.add_all();
-  if (transport::guard_pid(world.root.path()) != 0) worker.registrar.add_strays();
-  worker.transport.start();
+  const bool has_guards = world.kernel.needs_guards();
+  if (has_guards && transport::guard_pid(world.root.path()) != 0) worker.registrar.add_strays();
+  worker.transport->start();
   // Everything is watched and answered by us: whoever watched before may go.
-  transport::release_guard(world.root.path(), world.log);
+  if (has_guards) transport::release_guard(world.root.path(), world.log);
   auto control = std::make_unique<control::Server>(
       world.root.path(), [&](std::string_view request) { return answer_control(worker, request); });
   world.log.info("ready", {{"cache", world.root.path().native()},
-                           {"transport", worker.transport.name()},
+                           {"transport", worker.transport->name()},
                            {"images", worker.registrar.images()},
                            {"pid", ::getpid()}});
   ready();
 
-  wait_for_end(worker, images, stop_fd);
+  const bool is_asked = wait_for_end(worker, images, stop_fd);
+  if (!is_asked) world.kernel.note_dead();
   control.reset();
-  worker.transport.stop(kDrainTime);
+  worker.transport->stop(kDrainTime);
   log_status(worker.status(), world.log);
-  return 0;
+  return is_asked ? 0 : 1;
 }
 
 }  // namespace ondemand::demandd

@@ -6,9 +6,8 @@
 #include <functional>
 
 #include "cache/cache_root.h"
+#include "demandd/kernel_side.h"
 #include "demandd/options.h"
-#include "transport/fanotify_group.h"
-#include "transport/journal.h"
 #include "util/log.h"
 
 namespace ondemand::demandd {
@@ -17,12 +16,12 @@ namespace ondemand::demandd {
 struct WorkerWorld {
   const Options& options;
   const cache::CacheRoot& root;
-  const transport::FanotifyGroup& group;
-  transport::Journal& journal;
+  KernelSide& kernel;
   util::Log& log;
 };
 
-// Serves until `stop_fd` is readable, drains, returns the exit status.  Calls `ready` once.  Throws
+// Serves until `stop_fd` is readable, drains, returns the exit status; also when the kernel has
+// given up its side, with status 1.  Calls `ready` once.  Throws
 // when it cannot begin.  The process must end soon after it returned: threads may still wait
 // for an origin that is slow.
 int run_worker(const WorkerWorld& world, int stop_fd, const std::function<void()>& ready);
