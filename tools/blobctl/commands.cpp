@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 
+#include "blobctl/cmd_check.h"
 #include "blobctl/cmd_export.h"
 #include "blobctl/cmd_inspect.h"
 #include "blobctl/cmd_mount.h"
@@ -15,7 +16,7 @@ namespace ondemand::blobctl {
 std::span<const Command> commands() {
   static const std::array table{
       kPrepareCommand, kMountCommand, kUmountCommand, kStatusCommand,
-      kInspectCommand, kServeCommand, kExportCommand,
+      kInspectCommand, kServeCommand, kExportCommand, kCheckCommand,
   };
   return table;
 }
