@@ -5,6 +5,7 @@
 #   make check      install what is missing, build, run every test
 #   make bench      measure beside other tools
 #   make kernel     build a kernel with our series, KERNEL=6.1|6.12 CONFIG=normal|debug
+#   make check-vm-debug   the tests that boot kernels, on kernels with KASAN, lockdep and the like
 #   make fuzz       run the fuzzers, SECONDS_EACH=60
 #   make install    DESTDIR= PREFIX=/usr/local
 BUILD ?= build
@@ -12,7 +13,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SECONDS_EACH ?= 60
 
-.PHONY: all demo check bench kernel kernel-modules fuzz format check-format install clean
+.PHONY: all demo check check-vm-debug bench kernel kernel-modules fuzz format check-format install clean
 
 all:
 	@scripts/install-deps build
@@ -25,7 +26,7 @@ demo:
 	@scripts/demo $(BUILD)/bin
 
 check:
-	@scripts/install-deps build test demo
+	@scripts/install-deps build test demo kernel vm
 	@scripts/check
 
 bench: all
@@ -34,10 +35,18 @@ bench: all
 
 # KERNEL=6.1|6.12, CONFIG=normal|debug; prints the path of the bzImage.
 kernel:
+	@scripts/install-deps kernel
 	@scripts/kernel/build
 
 kernel-modules:
+	@scripts/install-deps kernel
 	@scripts/kernel/build-modules
+
+check-vm-debug:
+	@scripts/install-deps build test kernel vm
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev -- --quiet
+	@ctest --preset dev -C VmDebug -L vm-debug
 
 fuzz:
 	@scripts/install-deps build test

@@ -10,6 +10,12 @@ die() {
 	exit 1
 }
 
+# What is to be used is not there: no fault of ours, and nothing was tried.
+absent() {
+	echo "$self: $*" >&2
+	exit 77
+}
+
 say() {
 	echo "$self: $*" >&2
 }
@@ -17,7 +23,8 @@ say() {
 need() {
 	local tool
 	for tool; do
-		command -v "$tool" >/dev/null || die "$tool: run: not installed"
+		command -v "$tool" >/dev/null ||
+			absent "$tool: run: not installed (scripts/install-deps kernel)"
 	done
 }
 
@@ -32,33 +39,56 @@ read_base() {
 	read -r package version <"$patches/base"
 }
 
-# Prints the archive with the sources of $package $version.  The package that
-# is installed is taken if it is that one; otherwise the package is fetched
-# into the cache, which needs no root.
-source_archive() {
-	local have dir tarball
+# Fetches $package in version $1 into the directory $2; needs no root.
+fetch_package() {
+	local wanted=$1 dir=$2
+	mkdir -p "$(dirname "$dir")"
+	rm -rf "$dir.new"
+	mkdir "$dir.new"
+	say "fetching $package $wanted"
+	(cd "$dir.new" && apt-get -q download "$package=$wanted" >&2) || return 1
+	dpkg-deb -x "$dir.new"/*.deb "$dir.new"
+	mv "$dir.new/usr/src/$package.tar.xz" "$dir.new/"
+	rm -rf "$dir.new/usr" "$dir.new"/*.deb "$dir"
+	mv "$dir.new" "$dir"
+}
+
+# Sets $archive to the sources of $package, and $version to what they are: the
+# pinned version if it can be had, otherwise another one of the same package.
+# A point release is small, and apply_series takes it only if every patch fits
+# without fuzz.
+find_archive() {
+	local have offered dir sources
 	have=$(dpkg-query -W -f='${Version}' "$package" 2>/dev/null || :)
-	tarball=/usr/src/$package.tar.xz
-	if [ "$have" = "$version" ] && [ -r "$tarball" ]; then
-		echo "$tarball"
-		return
+	sources=$(cache_root)/sources
+	archive=/usr/src/$package.tar.xz
+	[ "$have" != "$version" ] || [ ! -r "$archive" ] || return 0
+	dir=$sources/${package}_$version
+	offered=
+	if [ ! -r "$dir/$package.tar.xz" ] && command -v apt-cache >/dev/null; then
+		offered=$(apt-cache madison "$package" 2>/dev/null |
+			awk -F '|' '/ Packages$/ { gsub(/ /, "", $2); print $2 }')
 	fi
-	dir=$(cache_root)/sources/${package}_$version
-	if [ ! -r "$dir/$package.tar.xz" ]; then
-		need apt-get dpkg-deb
-		say "fetching $package $version"
-		mkdir -p "$(dirname "$dir")"
-		rm -rf "$dir.new"
-		mkdir "$dir.new"
-		(cd "$dir.new" && apt-get -q download "$package=$version" >&2) ||
-			die "$package: fetch: version $version is not in the archive (apt-get update?)"
-		dpkg-deb -x "$dir.new"/*.deb "$dir.new"
-		mv "$dir.new/usr/src/$package.tar.xz" "$dir.new/"
-		rm -rf "$dir.new/usr" "$dir.new"/*.deb
-		rm -rf "$dir"
-		mv "$dir.new" "$dir"
+	if [ ! -r "$dir/$package.tar.xz" ] && grep -qxF "$version" <<<"$offered"; then
+		fetch_package "$version" "$dir" || :
 	fi
-	echo "$dir/$package.tar.xz"
+	if [ -r "$dir/$package.tar.xz" ]; then
+		archive=$dir/$package.tar.xz
+		return 0
+	fi
+	say "$package $version, the pinned version, is not in the archive (apt-get update?)"
+	if [ -z "$have" ] || [ ! -r "$archive" ]; then
+		have=$(sort -rV <<<"$offered" | head -n 1)
+		[ -n "$have" ] ||
+			absent "$package: fetch: no version can be had (put $package.tar.xz of $version, from snapshot.debian.org, into $dir)"
+		dir=$sources/${package}_$have
+		archive=$dir/$package.tar.xz
+		[ -r "$archive" ] || fetch_package "$have" "$dir" ||
+			absent "$package: fetch: version $have: see above"
+	fi
+	pinned=$version
+	version=$have
+	say "NOTE: taking $version instead; the series was proved on $pinned"
 }
 
 # Applies the series in $patches to the tree in $1.
@@ -66,8 +96,10 @@ apply_series() {
 	local name
 	while read -r name; do
 		patch -d "$1" -p1 -s -F0 --no-backup-if-mismatch \
-			<"$patches/$name" >&2 ||
-			die "$name: apply to $package $version: it does not fit"
+			<"$patches/$name" >&2 && continue
+		[ -z "${pinned:-}" ] ||
+			absent "$name: apply to $package $version: it does not fit; it is for $pinned (put $package.tar.xz of it into $(cache_root)/sources/${package}_$pinned)"
+		die "$name: apply to $package $version: it does not fit"
 	done <"$patches/series"
 }
 

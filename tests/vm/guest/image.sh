@@ -11,6 +11,7 @@ fail() {
 }
 
 start() { # root copies threads log
+	: >/tmp/bound # the background job may be late to do it
 	serve run "$@" >/tmp/bound &
 	daemon=$!
 	for _ in $(seq 100); do
