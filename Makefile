@@ -3,7 +3,7 @@
 #   make            build into build/, programs in build/bin/
 #   make demo       install what is missing, build, run the main job on a real image
 #   make check      install what is missing, build, run every test
-#   make bench      measure beside other tools
+#   make bench      measure the builder beside other tools (bench-build), chunk sizes (bench-dedup)
 #   make kernel     build a kernel with our series, KERNEL=6.1|6.12 CONFIG=normal|debug
 #   make check-vm-debug   the tests that boot kernels, on kernels with KASAN, lockdep and the like
 #   make fuzz       run the fuzzers, SECONDS_EACH=60
@@ -12,8 +12,9 @@ BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 SECONDS_EACH ?= 60
+RUNS ?= 5
 
-.PHONY: all demo check check-vm-debug bench kernel kernel-modules fuzz format check-format install clean
+.PHONY: all demo check check-vm-debug bench bench-build bench-dedup kernel kernel-modules fuzz format check-format install clean
 
 all:
 	@scripts/install-deps build
@@ -29,9 +30,16 @@ check:
 	@scripts/install-deps build test demo kernel vm
 	@scripts/check
 
-bench: all
+bench: bench-build bench-dedup
+
+# RUNS=5: how often each command runs; the median counts.
+bench-build: all
 	@scripts/install-deps bench
-	@scripts/bench $(BUILD)/bin
+	@scripts/bench $(BUILD)/bin $(RUNS)
+
+bench-dedup: all
+	@scripts/install-deps bench
+	@scripts/bench-dedup $(BUILD)/bin
 
 # KERNEL=6.1|6.12, CONFIG=normal|debug; prints the path of the bzImage.
 kernel:

@@ -4,6 +4,7 @@
 #include "blobctl/cmd_check.h"
 #include "blobctl/cmd_export.h"
 #include "blobctl/cmd_inspect.h"
+#include "blobctl/cmd_measure.h"
 #include "blobctl/cmd_mount.h"
 #include "blobctl/cmd_prepare.h"
 #include "blobctl/cmd_serve.h"
@@ -15,8 +16,8 @@ namespace ondemand::blobctl {
 
 std::span<const Command> commands() {
   static const std::array table{
-      kPrepareCommand, kMountCommand, kUmountCommand, kStatusCommand,
-      kInspectCommand, kServeCommand, kExportCommand, kCheckCommand,
+      kPrepareCommand, kMountCommand,  kUmountCommand, kStatusCommand,  kInspectCommand,
+      kServeCommand,   kExportCommand, kCheckCommand,  kMeasureCommand,
   };
   return table;
 }
