@@ -11,19 +11,17 @@
 #include <string>
 
 #include "hash/digest.h"
-#include "hash/digest_queue.h"
-#include "hash/digest_source.h"
+#include "hash/sha256.h"
 #include "input/peek_source.h"
 #include "util/stream.h"
 
 namespace ondemand::input {
 
-// What was read, known when all of it was.  Digests are made where one is expected: they cost more
-// than reading does.
+// What was read, known when all of it was.
 struct LayerDigests {
-  std::optional<hash::Digest> stored;  // of the bytes as they are kept
+  hash::Digest stored;  // of the bytes as they are kept
   std::uint64_t stored_size = 0;
-  std::optional<hash::Digest> diff_id;  // of the uncompressed tar
+  hash::Digest diff_id;  // of the uncompressed tar
   std::uint64_t uncompressed_size = 0;
 };
 
@@ -43,9 +41,8 @@ struct LayerExpectation {
 // Thread: one user at a time.
 class LayerStream : public util::ByteSource {
  public:
-  // Borrows the queue, which then does the digests beside the reading.
   LayerStream(std::unique_ptr<util::ByteSource> stored, LayerExpectation expectation,
-              std::string name, hash::DigestQueue* digests = nullptr);
+              std::string name);
 
   // Throws kCorrupt for damaged compression, and what the source throws.
   std::size_t read(util::MutableBytes out) override;
@@ -61,7 +58,6 @@ class LayerStream : public util::ByteSource {
   void check(const LayerDigests& digests) const;
 
   std::unique_ptr<util::ByteSource> stored_;
-  hash::DigestQueue* digests_;
   hash::DigestSource stored_digest_;
   PeekSource peek_;
   std::unique_ptr<util::ByteSource> decompressor_;
@@ -80,8 +76,8 @@ struct Layer {
   // throws kUnsupported.
   std::function<std::unique_ptr<util::ByteSource>()> open_stored;
 
-  std::unique_ptr<LayerStream> open(hash::DigestQueue* digests = nullptr) const {
-    return std::make_unique<LayerStream>(open_stored(), expectation, name, digests);
+  std::unique_ptr<LayerStream> open() const {
+    return std::make_unique<LayerStream>(open_stored(), expectation, name);
   }
 };
 

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A real image over both protocols: mounted from an empty cache it equals its
+# source with all attributes, what was read is never fetched again, and whoever
+# of demandd dies, no reader sees an error or a wrong byte; when all of it is
+# gone, missing data is an error.
+#
+# /store is a store with the image "small", /want the listing of its tree,
+# /protocols the names of the protocols to try.
+set -eu
+
+fail() {
+	echo "ondemand: $protocol: $*" >&2
+	tail -n 30 /tmp/demandd.log /tmp/serve.log >&2
+	exit 1
+}
+note() { echo "-- $protocol: $* ($(cut -d. -f1 /proc/uptime) s)"; }
+
+# wait_for SECONDS COMMAND...
+wait_for() {
+	tries=$(($1 * 20))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "gave up waiting for: $*"
+		usleep 50000
+	done
+}
+
+serve() {
+	blobctl serve /store --listen 127.0.0.1:5000 2>/tmp/serve.log &
+	server=$!
+	wait_for 20 grep -q listening /tmp/serve.log
+}
+# start: demandd on $root, ready
+start() {
+	: >/tmp/demandd.log
+	demandd --cache "$root" --transport "$protocol" --registry http://127.0.0.1:5000/app \
+		2>>/tmp/demandd.log &
+	daemon=$!
+	wait_for 20 grep -q ready /tmp/demandd.log
+}
+halt() {
+	kill "$daemon"
+	wait "$daemon" || fail "demandd ended with $?"
+}
+prepare() {
+	root=$1
+	image=$(blobctl prepare --cache "$root" --for "$protocol" \
+		--registry http://127.0.0.1:5000/app small)
+}
+attach() {
+	blobctl mount --cache "$root" "$image" /mnt/image
+	grep -q ' /mnt/image erofs .*fsid=' /proc/mounts || fail "not mounted over fscache"
+}
+drop() { echo 3 >/proc/sys/vm/drop_caches; }
+# same DIRECTORY THREADS: the root's own time is that of the unpacking
+same() {
+	tree_listing "$1" "$2" >/tmp/have 2>/tmp/errors || fail "$1: read: $(head -n 3 /tmp/errors)"
+	grep -v '^\. ' /tmp/have >/tmp/have.rest
+	cmp -s /want /tmp/have.rest || {
+		diff /want /tmp/have.rest | head -n 10 >&2
+		fail "$1: read: it differs from the source"
+	}
+}
+# counter NAME: the first of that name, which is demandd's own
+counter() {
+	blobctl status --cache "$root" --json | tr ',{}' '\n\n\n' |
+		sed -n "s/^ *\"$1\": *\([0-9]*\)$/\1/p" | head -n 1
+}
+worker() { sed -n 's/.* ready .*pid=\([0-9]*\).*/\1/p' /tmp/demandd.log | tail -n 1; }
+
+full_read() {
+	prepare "/scratch/$protocol-full"
+	demandd --check --transport "$protocol" --cache "$root" | grep -q "^$protocol: ready" ||
+		fail "--check does not say ready"
+	start
+	attach
+	same /mnt/image 4
+	cold=$(counter fetches)
+	[ "$cold" -gt 0 ] || fail "nothing was fetched"
+	note "read from an empty cache: $cold fetches, $(counter requests) requests"
+
+	blobctl umount /mnt/image
+	drop
+	attach
+	before=$(counter requests)
+	same /mnt/image 1
+	[ "$(counter fetches)" -eq "$cold" ] || fail "a warm read fetched"
+	[ "$(counter requests)" -eq "$before" ] || fail "a warm read asked"
+	note "read again after a new mount: no request"
+	if [ "$protocol" = cachefiles ]; then
+		# without the domain: backing files of its own, bootstrap included
+		mkdir -p /mnt/alone
+		fsid=$(sed -n 's/.* \/mnt\/image .*fsid=\([0-9a-f]*\).*/\1/p' /proc/mounts)
+		mount -t erofs -o "ro,fsid=$fsid" none /mnt/alone
+		same /mnt/alone 2
+		umount /mnt/alone
+		note "read without domain_id"
+	fi
+	blobctl umount /mnt/image
+	halt
+	start
+	attach
+	drop
+	same /mnt/image 1
+	blobctl umount /mnt/image
+	halt
+	note "read after a restart"
+}
+
+# The worker is killed again and again while everything is read.
+survive() {
+	kills=0
+	for round in 1 2; do
+		prepare "/scratch/$protocol-kill$round"
+		start
+		attach
+		(same /mnt/image 3) &
+		reader=$!
+		while kill -0 "$reader" 2>/dev/null; do
+			kill -9 "$(worker)" 2>/dev/null && kills=$((kills + 1))
+			usleep 100000
+		done
+		wait "$reader" || fail "a reader saw the death of a worker"
+		blobctl umount /mnt/image
+		halt
+	done
+	[ "$kills" -gt 4 ] || fail "only $kills kills"
+	note "$kills workers killed, no reader noticed"
+}
+
+# The main process is killed: its deputy takes over.
+take_over() {
+	prepare "/scratch/$protocol-chief"
+	start
+	attach
+	(same /mnt/image 3) &
+	reader=$!
+	wait_for 10 is_asked
+	kill -9 "$daemon"
+	wait "$daemon" 2>/dev/null || :
+	wait "$reader" || fail "a reader saw the death of the main process"
+	kill -9 "$(worker)"
+	drop
+	same /mnt/image 2
+	blobctl umount /mnt/image
+	kill "$(tr -dc 0-9 <"$root/demandd.lock")"
+	wait_for 20 is_gone
+	note "main process killed, no reader noticed"
+}
+is_gone() { ! pidof demandd; }
+
+# missing: a read of what is not there is an error and gives no byte
+missing() {
+	if cat /mnt/image/odd/large >/tmp/out 2>/dev/null; then
+		fail "a read of missing data $1 succeeded"
+	fi
+	[ ! -s /tmp/out ] || fail "a failed read gave $(wc -c </tmp/out) bytes"
+}
+again() {
+	blobctl umount /mnt/image
+	start
+	attach
+	same /mnt/image 2
+	blobctl umount /mnt/image
+	halt
+}
+
+end_while_mounted() {
+	prepare "/scratch/$protocol-end"
+	start
+	attach
+	sha256sum /mnt/image/odd/one-byte >/dev/null
+	halt
+	missing "without demandd"
+	again
+	note "missing data is an error when demandd has ended"
+}
+
+end_all_at_once() {
+	prepare "/scratch/$protocol-all"
+	start
+	attach
+	kill -STOP "$server"
+	cat /mnt/image/odd/large >/tmp/out 2>/dev/null &
+	reader=$!
+	wait_for 10 is_asked
+	killall -9 demandd
+	if wait "$reader"; then fail "a reader survived the end of all"; fi
+	[ ! -s /tmp/out ] || fail "a failed read gave $(wc -c </tmp/out) bytes"
+	wait "$daemon" 2>/dev/null || :
+	kill -CONT "$server"
+	again
+	note "all killed at once: the reader got an error"
+}
+is_asked() { [ "$(counter requests)" -gt 0 ]; }
+
+end_of_server() {
+	prepare "/scratch/$protocol-server"
+	start
+	attach
+	kill "$server"
+	wait "$server" 2>/dev/null || :
+	missing "without a server"
+	serve
+	drop
+	same /mnt/image 2
+	blobctl umount /mnt/image
+	halt
+	note "the server went and came back"
+}
+
+protocol=none
+mkdir -p /mnt/image
+serve
+for protocol in $(cat /protocols); do
+	full_read
+	survive
+	take_over
+	end_while_mounted
+	end_all_at_once
+	end_of_server
+	rm -rf /scratch/"$protocol"-*
+done
+echo ok
