@@ -116,11 +116,4 @@ Digest sha256(util::Bytes bytes) {
   return state.finish();
 }
 
-std::size_t DigestSource::read(util::MutableBytes out) {
-  const std::size_t got = inner_.read(out);
-  sha_.update(out.first(got));
-  size_ += got;
-  return got;
-}
-
 }  // namespace ondemand::hash

@@ -11,7 +11,6 @@
 
 #include "hash/digest.h"
 #include "util/bytes.h"
-#include "util/stream.h"
 
 struct evp_md_ctx_st;
 
@@ -59,19 +58,5 @@ struct Sha256Message {
 // may be named twice.
 void sha256_together(std::span<const Sha256Stream> streams, std::span<const Sha256Message> messages,
                      Sha256::Engine engine = Sha256::Engine::kBest);
-
-// Passes a stream through and digests what passes.  Borrows `inner`.
-class DigestSource : public util::ByteSource {
- public:
-  explicit DigestSource(util::ByteSource& inner) : inner_(inner) {}
-  std::size_t read(util::MutableBytes out) override;
-  std::uint64_t size() const { return size_; }  // bytes so far
-  Digest finish() { return sha_.finish(); }
-
- private:
-  util::ByteSource& inner_;
-  Sha256 sha_;
-  std::uint64_t size_ = 0;
-};
 
 }  // namespace ondemand::hash

@@ -178,12 +178,12 @@ class Builder {
       make_rereadable();
       tree::TreeBuilder unused;
       std::vector<std::string> told_later;
-      LayerReader reader(unused, told_later);
+      LayerReader reader(unused, told_later, &digests_);
       choose_donors(
           [&](const input::Layer& layer, DataPipeline& data) { reader.read(layer, &data); });
     }
     tree::TreeBuilder builder;
-    LayerReader reader(builder, result_.warnings);
+    LayerReader reader(builder, result_.warnings, &digests_);
     DataPipeline data = make_pipeline([&builder](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(builder.inode(inode).extents, extent);
     });
@@ -205,7 +205,7 @@ class Builder {
   tree::Tree read_into_one_blob() {
     make_rereadable();
     tree::TreeBuilder builder;
-    LayerReader reader(builder, result_.warnings);
+    LayerReader reader(builder, result_.warnings, &digests_);
     for (const input::Layer& layer : input_.layers)
       reader.read(layer, nullptr);
     tree::Tree tree = builder.finish();

@@ -9,8 +9,9 @@ namespace {
 
 // Calls `visit` for every entry, then has the stream compare its digests.
 template <class Visit>
-void for_each_entry(const input::Layer& layer, std::vector<std::string>* warnings, Visit visit) {
-  const auto stream = layer.open();
+void for_each_entry(const input::Layer& layer, hash::DigestQueue* digests,
+                    std::vector<std::string>* warnings, Visit visit) {
+  const auto stream = layer.open(digests);
   tar::TarReader reader(*stream, layer.name);
   tar::Entry entry;
   while (reader.next(entry))
@@ -45,7 +46,7 @@ tree::InodeId LayerReader::add(const input::Layer& layer, const tar::Entry& entr
 
 void LayerReader::read(const input::Layer& layer, FileSink* data) {
   builder_.begin_layer();
-  for_each_entry(layer, &warnings_, [&](tar::TarReader& reader, const tar::Entry& entry) {
+  for_each_entry(layer, digests_, &warnings_, [&](tar::TarReader& reader, const tar::Entry& entry) {
     const tree::InodeId inode = add(layer, entry);
     if (data == nullptr) {
       order_.push_back(inode);
@@ -62,7 +63,7 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
 
 void LayerReader::reread(const input::Layer& layer, FileSink& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
-  for_each_entry(layer, nullptr, [&](tar::TarReader& reader, const tar::Entry& entry) {
+  for_each_entry(layer, digests_, nullptr, [&](tar::TarReader& reader, const tar::Entry& entry) {
     if (next_ == order_.size())
       throw util::Error(util::ErrorCode::kIo,
                         layer.name + ": read again: changed while it was read");

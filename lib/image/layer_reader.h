@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hash/digest_queue.h"
 #include "image/file_sink.h"
 #include "input/image_input.h"
 #include "tar/tar_reader.h"
@@ -16,9 +17,10 @@ namespace ondemand::image {
 
 class LayerReader {
  public:
-  // Borrows both.
-  LayerReader(tree::TreeBuilder& builder, std::vector<std::string>& warnings)
-      : builder_(builder), warnings_(warnings) {}
+  // Borrows all; the queue, where there is one, does the digests of the layers.
+  LayerReader(tree::TreeBuilder& builder, std::vector<std::string>& warnings,
+              hash::DigestQueue* digests = nullptr)
+      : builder_(builder), warnings_(warnings), digests_(digests) {}
 
   // One layer: its entries into the tree, the data of its files into `data` (null: only into the
   // tree).  Verified to the end before it returns.
@@ -36,6 +38,7 @@ class LayerReader {
 
   tree::TreeBuilder& builder_;
   std::vector<std::string>& warnings_;
+  hash::DigestQueue* digests_;
   std::vector<tree::InodeId> order_;  // of each entry of every layer: its inode, or kNoData
   std::size_t next_ = 0;              // position of reread() in order_
 };

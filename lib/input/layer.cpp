@@ -21,9 +21,11 @@ namespace {
 }  // namespace
 
 LayerStream::LayerStream(std::unique_ptr<util::ByteSource> stored, LayerExpectation expectation,
-                         std::string name)
+                         std::string name, hash::DigestQueue* digests)
     : stored_(std::move(stored)),
-      stored_digest_(*stored_),
+      digests_(digests),
+      // Of what is not compressed, it is the digest of the tar as well.
+      stored_digest_(*stored_, expectation.stored || expectation.diff_id, digests),
       peek_(stored_digest_),
       expectation_(expectation),
       name_(std::move(name)) {}
@@ -34,7 +36,9 @@ void LayerStream::start() {
   started_ = true;
   const codec::Compression compression = codec::detect_compression(peek_.peek());
   decompressor_ = codec::make_decompressor(compression, peek_, name_);
-  if (compression != codec::Compression::kNone) diff_digest_.emplace(*decompressor_);
+  if (compression != codec::Compression::kNone) {
+    diff_digest_.emplace(*decompressor_, expectation_.diff_id.has_value(), digests_);
+  }
 }
 
 std::size_t LayerStream::read(util::MutableBytes out) {
@@ -66,9 +70,9 @@ void LayerStream::check(const LayerDigests& digests) const {
                                             " bytes, not ", *want.stored_size));
   }
   if (want.stored && *want.stored != digests.stored)
-    throw_mismatch(name_, "its digest", digests.stored, *want.stored);
+    throw_mismatch(name_, "its digest", digests.stored.value(), *want.stored);
   if (want.diff_id && *want.diff_id != digests.diff_id)
-    throw_mismatch(name_, "the digest of its uncompressed tar (diffID)", digests.diff_id,
+    throw_mismatch(name_, "the digest of its uncompressed tar (diffID)", digests.diff_id.value(),
                    *want.diff_id);
 }
 

@@ -11,17 +11,19 @@
 #include <string>
 
 #include "hash/digest.h"
-#include "hash/sha256.h"
+#include "hash/digest_queue.h"
+#include "hash/digest_source.h"
 #include "input/peek_source.h"
 #include "util/stream.h"
 
 namespace ondemand::input {
 
-// What was read, known when all of it was.
+// What was read, known when all of it was.  Digests are made where one is expected: they cost more
+// than reading does.
 struct LayerDigests {
-  hash::Digest stored;  // of the bytes as they are kept
+  std::optional<hash::Digest> stored;  // of the bytes as they are kept
   std::uint64_t stored_size = 0;
-  hash::Digest diff_id;  // of the uncompressed tar
+  std::optional<hash::Digest> diff_id;  // of the uncompressed tar
   std::uint64_t uncompressed_size = 0;
 };
 
@@ -41,8 +43,9 @@ struct LayerExpectation {
 // Thread: one user at a time.
 class LayerStream : public util::ByteSource {
  public:
+  // Borrows the queue, which then does the digests beside the reading.
   LayerStream(std::unique_ptr<util::ByteSource> stored, LayerExpectation expectation,
-              std::string name);
+              std::string name, hash::DigestQueue* digests = nullptr);
 
   // Throws kCorrupt for damaged compression, and what the source throws.
   std::size_t read(util::MutableBytes out) override;
@@ -58,6 +61,7 @@ class LayerStream : public util::ByteSource {
   void check(const LayerDigests& digests) const;
 
   std::unique_ptr<util::ByteSource> stored_;
+  hash::DigestQueue* digests_;
   hash::DigestSource stored_digest_;
   PeekSource peek_;
   std::unique_ptr<util::ByteSource> decompressor_;
@@ -76,8 +80,8 @@ struct Layer {
   // throws kUnsupported.
   std::function<std::unique_ptr<util::ByteSource>()> open_stored;
 
-  std::unique_ptr<LayerStream> open() const {
-    return std::make_unique<LayerStream>(open_stored(), expectation, name);
+  std::unique_ptr<LayerStream> open(hash::DigestQueue* digests = nullptr) const {
+    return std::make_unique<LayerStream>(open_stored(), expectation, name, digests);
   }
 };
 

@@ -48,7 +48,9 @@ inline std::string content_of(const input::ImageInput& image) {
     const auto stream = layer.open();
     const util::Buffer bytes = util::read_all(*stream, 64 << 20, layer.name);
     const input::LayerDigests digests = stream->finish();
-    EXPECT_EQ(digests.diff_id, hash::sha256(bytes));
+    if (layer.expectation.diff_id) {
+      EXPECT_EQ(digests.diff_id, hash::sha256(bytes));
+    }
     if (layer.expectation.needs_tar_end) {
       // As the image's reader does.
       util::MemorySource source(bytes);

@@ -28,6 +28,30 @@ TEST(LayerStream, VerifiesWhatNobodyReadToo) {
   EXPECT_EQ(digests.diff_id, digest_of(text));
 }
 
+TEST(LayerStream, DigestsNothingThatNobodyExpects) {
+  LayerStream stream = stream_of("some tar", {});
+  const LayerDigests digests = stream.finish();
+  EXPECT_EQ(digests.stored_size, 8U);
+  EXPECT_FALSE(digests.stored);
+  EXPECT_FALSE(digests.diff_id);
+}
+
+TEST(LayerStream, VerifiesBesideTheReadingToo) {
+  const std::string text(3'000'000, 'x');
+  util::ThreadPool pool(2, 4);
+  hash::DigestQueue digests(pool);
+  const auto open = [&](const hash::Digest& stored) {
+    return std::make_unique<LayerStream>(
+        std::make_unique<util::MemorySource>(util::as_bytes(text)),
+        LayerExpectation{stored, text.size(), digest_of(text), false}, "layer", &digests);
+  };
+  EXPECT_EQ(open(digest_of(text))->finish().stored, digest_of(text));
+  expect_error(ErrorCode::kDigestMismatch, "layer: verify: its digest is",
+               [&] { open(digest_of("other"))->finish(); });
+  util::Buffer some(100'000);
+  EXPECT_GT(open(digest_of(text))->read(some), 0U) << "and may be left in the middle";
+}
+
 TEST(LayerStream, NamesWhatIsWrong) {
   const std::string text = "some tar";
   const hash::Digest right = digest_of(text);
