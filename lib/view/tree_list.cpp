@@ -62,7 +62,7 @@ class Lister {
     const bool is_new = enter(name.nid);
     if (!is_new) {
       const auto target = file_of_.find(name.nid.value);
-      if (target == file_of_.end()) corrupt("a directory has two names");
+      if (target == file_of_.end()) corrupt("an inode has more names than links");
       list_.links.push_back({name, target->second});
       return;
     }

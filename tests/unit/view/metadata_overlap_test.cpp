@@ -17,10 +17,12 @@ TEST(MetadataOverlap, WhatWeWriteHasNone) {
 
 erofs::TestImage two_large_directories() {
   erofs::TestTree tree;
-  for (const char* name : {"a", "b"}) {
-    tree.directory(name);
-    for (int i = 0; i < 300; ++i)
-      tree.file(util::concat(name, "/a-name-that-takes-some-room-", i));
+  tree.directory("a");
+  tree.directory("b");
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = util::concat("/a-name-that-takes-some-room-", i);
+    tree.file("a" + name);
+    tree.hard_link("b" + name, "a" + name);
   }
   return erofs::make_image(tree.finish());
 }
