@@ -49,9 +49,9 @@ std::vector<FileExtent> expected_extents(const Inode& inode) {
 class Comparer {
  public:
   Comparer(const BootstrapReader& reader, const tree::Tree& tree)
-      : reader_(reader), tree_(tree), nids_(tree.inodes.size(), kUnknown) {}
+      : reader_(reader), tree_(tree), nids_(tree.inodes.size(), util::Nid{kUnknown}) {}
 
-  void run() {
+  std::vector<Nid> run() {
     if (!reader_.is_checksum_right()) differs("checksum of the superblock");
     directories_.push_back({tree::kRootInode, reader_.root(), 0, ""});
     compare_inode(tree::kRootInode, reader_.root());
@@ -63,6 +63,7 @@ class Comparer {
       }
     }
     if (reader_.superblock().inos != ninodes_) differs("number of inodes");
+    return std::move(nids_);
   }
 
  private:
@@ -89,7 +90,7 @@ class Comparer {
 
   const BootstrapReader& reader_;
   const tree::Tree& tree_;
-  std::vector<std::uint64_t> nids_;                      // by InodeId
+  std::vector<Nid> nids_;                                // by InodeId
   std::unordered_map<std::uint64_t, InodeId> inode_of_;  // by nid: no two inodes share one
   std::vector<Directory> directories_;
   std::uint64_t ninodes_ = 0;
@@ -124,8 +125,8 @@ void Comparer::compare_directory(std::size_t index) {
 void Comparer::compare_child(std::size_t index, const std::pair<const std::string, InodeId>& child,
                              Nid nid) {
   const InodeId id = child.second;
-  if (nids_[id] != kUnknown) {
-    if (nids_[id] != nid.value) differs("inode of a hard link");
+  if (nids_[id].value != kUnknown) {
+    if (nids_[id] != nid) differs("inode of a hard link");
     return;
   }
   compare_inode(id, nid);
@@ -137,7 +138,7 @@ void Comparer::compare_inode(InodeId id, Nid nid) {
   const Inode& expected = tree_.inodes[id];
   const InodeInfo found = reader_.inode(nid);
   if (!inode_of_.emplace(nid.value, id).second) differs("inode, which another file has too,");
-  nids_[id] = nid.value;
+  nids_[id] = nid;
   ++ninodes_;
   if (found.type != expected.type) differs("type");
   if (found.permissions != expected.permissions) differs("mode");
@@ -175,8 +176,8 @@ void Comparer::compare_data(const Inode& expected, const InodeInfo& found) {
 
 }  // namespace
 
-void compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree) {
-  Comparer(reader, tree).run();
+std::vector<Nid> compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree) {
+  return Comparer(reader, tree).run();
 }
 
 }  // namespace ondemand::erofs

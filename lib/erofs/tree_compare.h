@@ -4,13 +4,16 @@
 // with it before it lets anyone see it.
 #pragma once
 
+#include <vector>
+
 #include "erofs/bootstrap_reader.h"
 #include "tree/node.h"
 
 namespace ondemand::erofs {
 
 // Every inode, name, attribute, xattr, extent and inline byte.  Throws kInternal with the path at
-// the first difference.
-void compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree);
+// the first difference.  Returns the nid of each inode of the tree, by InodeId; all ones for one
+// without a name.
+std::vector<util::Nid> compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree);
 
 }  // namespace ondemand::erofs

@@ -10,8 +10,9 @@
 #include "image/bootstrap_stage.h"
 #include "image/dict_plan.h"
 #include "image/layer_reader.h"
+#include "image/staged_source.h"
+#include "image/verify.h"
 #include "input/spool.h"
-#include "oci/json.h"
 #include "tree/tree_builder.h"
 #include "util/align.h"
 #include "util/error.h"
@@ -62,7 +63,9 @@ class Builder {
     result_.bootstrap = bootstrap.object;
     result_.inodes = bootstrap.inodes;
     // 3. Everything gets its name; the manifest last, and the index after it.
-    publish(bootstrap);
+    const Publication image = plan_publication(result_.blobs, bootstrap.object, provenance());
+    if (options_.verify) verify(tree, image, bootstrap);
+    publish(image, bootstrap);
     return std::move(result_);
   }
 
@@ -184,6 +187,7 @@ class Builder {
     }
     tree::TreeBuilder builder;
     LayerReader reader(builder, result_.warnings, &digests_);
+    if (options_.verify) reader.record_content(content_);
     DataPipeline data = make_pipeline([&builder](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(builder.inode(inode).extents, extent);
     });
@@ -206,6 +210,7 @@ class Builder {
     make_rereadable();
     tree::TreeBuilder builder;
     LayerReader reader(builder, result_.warnings, &digests_);
+    if (options_.verify) reader.record_content(content_);
     for (const input::Layer& layer : input_.layers)
       reader.read(layer, nullptr);
     tree::Tree tree = builder.finish();
@@ -284,38 +289,44 @@ class Builder {
     do_commit();
   }
 
-  void publish(StagedBootstrap& bootstrap) {
-    std::vector<BlobLayers> layers;
+  Provenance provenance() const {
+    Provenance out;
+    out.source_config = input_.config_json;
+    out.config_name = input_.name;
+    out.source_digest = input_.source_digest;
+    out.platform = input_.platform;
+    out.tool = options_.tool;
+    return out;
+  }
+
+  // Through the reader that strangers use; nothing has a name yet.
+  void verify(const tree::Tree& tree, const Publication& image, const StagedBootstrap& bootstrap) {
+    StagedSource source(store_);
+    for (std::size_t i = 0; i < staged_.size(); ++i) {
+      const blob::BlobResult& blob = result_.blobs[ndonors_ + i].result;
+      source.add_file(blob.digest, staged_[i].fd(), blob.stored_size);
+    }
+    for (const util::Buffer& index : image.indexes)
+      source.add_bytes(std::string(util::as_text(index)));
+    source.add_file(bootstrap.object.digest, bootstrap.file.fd(), bootstrap.object.stored_size);
+    source.add_bytes(image.config);
+    verify_image(source, source.add_bytes(image.manifest), tree, content_, options_.temporary);
+  }
+
+  void publish(const Publication& image, StagedBootstrap& bootstrap) {
     for (std::size_t i = 0; i < result_.blobs.size(); ++i) {
       BlobObject& object = result_.blobs[i];
-      if (object.layers) {
-        layers.push_back(*object.layers);
-        continue;
-      }
-      const util::Buffer index = object.result.index.encode();
-      layers.push_back(describe_blob(object.result, index));
+      if (object.layers) continue;
       commit(object.result.digest, object.result.stored_size, &object.was_there,
              [&] { staged_[i - ndonors_].commit(object.result.digest); });
-      commit(layers.back().index.digest, index.size(), nullptr,
-             [&] { store_.put_bytes(index, format::kMediaChunkIndex); });
+      commit(image.layers[i].index.digest, image.indexes[i].size(), nullptr,
+             [&] { store_.put_bytes(image.indexes[i], format::kMediaChunkIndex); });
     }
     commit(bootstrap.object.digest, bootstrap.object.stored_size, nullptr,
            [&] { bootstrap.file.commit(bootstrap.object.digest); });
-
-    Provenance provenance;
-    provenance.source_config = input_.config_json;
-    provenance.config_name = input_.name;
-    provenance.source_digest = input_.source_digest;
-    provenance.platform = input_.platform;
-    provenance.tool = options_.tool;
-    const std::string config =
-        make_config(provenance, diff_ids(layers, result_.blobs, bootstrap.object));
-    const oci::Descriptor config_descriptor =
-        store_.put_bytes(util::as_bytes(config), format::kMediaOciConfig);
-    const std::string manifest = oci::to_json(
-        make_manifest(config_descriptor, layers, describe_bootstrap(bootstrap.object), provenance));
+    store_.put_bytes(util::as_bytes(image.config), format::kMediaOciConfig);
     oci::Descriptor descriptor =
-        store_.put_bytes(util::as_bytes(manifest), format::kMediaOciManifest);
+        store_.put_bytes(util::as_bytes(image.manifest), format::kMediaOciManifest);
     descriptor.platform = input_.platform;
     descriptor.platform->os_features.assign(1, std::string(format::kOsFeatureErofs));
     result_.manifest = descriptor.digest;
@@ -329,8 +340,9 @@ class Builder {
   std::vector<Device> devices_;  // by the number that new_device() gave, less one
   std::vector<BlobObject> donors_;
   std::vector<BlobObject> own_;
-  std::vector<store::StagedBlob> staged_;                             // one for each of own_
-  std::size_t ndonors_ = 0;                                           // of result_.blobs
+  std::vector<store::StagedBlob> staged_;  // one for each of own_
+  ContentRecord content_;                  // of what was read, with options_.verify
+  std::size_t ndonors_ = 0;                // of result_.blobs
   std::vector<std::pair<hash::Digest, chunk::ChunkPosition>> known_;  // chunks of the donors
   util::ThreadPool pool_;
   hash::DigestQueue digests_{pool_};

@@ -35,6 +35,9 @@ struct BuildOptions {
   std::vector<std::string> dictionary;
   // As many blobs as the image may refer to; its own are always kept.  Range: 1..65535
   std::size_t max_blobs = kDefaultMaxBlobs;
+  // Read everything back, as strangers would, and compare it with what went in, before anything
+  // becomes visible.
+  bool verify = false;
   std::filesystem::path temporary =
       input::default_temporary_directory();  // where a pipe is kept that must be read twice
 };

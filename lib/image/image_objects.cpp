@@ -4,6 +4,7 @@
 #include "format/image_spec.h"
 #include "hash/sha256.h"
 #include "oci/config.h"
+#include "oci/json.h"
 
 namespace ondemand::image {
 
@@ -81,6 +82,24 @@ oci::Manifest make_manifest(const oci::Descriptor& config, const std::vector<Blo
         provenance.source_digest->to_string();
   manifest.annotations[text(format::kAnnotationTool)] = provenance.tool;
   return manifest;
+}
+
+Publication plan_publication(const std::vector<BlobObject>& blobs, const BootstrapObject& bootstrap,
+                             const Provenance& provenance) {
+  Publication out;
+  for (const BlobObject& blob : blobs) {
+    out.indexes.push_back(blob.layers ? util::Buffer() : blob.result.index.encode());
+    out.layers.push_back(blob.layers ? *blob.layers
+                                     : describe_blob(blob.result, out.indexes.back()));
+  }
+  out.config = make_config(provenance, diff_ids(out.layers, blobs, bootstrap));
+  oci::Descriptor config;
+  config.media_type = format::kMediaOciConfig;
+  config.digest = hash::sha256(util::as_bytes(out.config));
+  config.size = out.config.size();
+  out.manifest =
+      oci::to_json(make_manifest(config, out.layers, describe_bootstrap(bootstrap), provenance));
+  return out;
 }
 
 }  // namespace ondemand::image

@@ -62,4 +62,14 @@ std::string make_config(const Provenance& provenance, const std::vector<hash::Di
 oci::Manifest make_manifest(const oci::Descriptor& config, const std::vector<BlobLayers>& blobs,
                             const oci::Descriptor& bootstrap, const Provenance& provenance);
 
+// All of an image but what is in staged files; nothing is written.
+struct Publication {
+  std::vector<BlobLayers> layers;     // of the blobs, in order
+  std::vector<util::Buffer> indexes;  // encoded; empty for a blob whose index the store has
+  std::string config;
+  std::string manifest;
+};
+Publication plan_publication(const std::vector<BlobObject>& blobs, const BootstrapObject& bootstrap,
+                             const Provenance& provenance);
+
 }  // namespace ondemand::image

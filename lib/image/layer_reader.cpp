@@ -25,15 +25,26 @@ void for_each_entry(const input::Layer& layer, hash::DigestQueue* digests,
   warnings->insert(warnings->end(), reader.warnings().begin(), reader.warnings().end());
 }
 
-void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data) {
-  data.begin_file(inode, size);
-  tar::DataBlock block;
-  while (reader.read_block(block))
-    data.add(block.offset, block.bytes);
-  data.end_file();
+}  // namespace
+
+void LayerReader::record_content(ContentRecord& record) {
+  record_ = &record;
+  content_ = std::make_unique<ContentDigest>();
 }
 
-}  // namespace
+void LayerReader::copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size,
+                            FileSink& data) {
+  data.begin_file(inode, size);
+  tar::DataBlock block;
+  while (reader.read_block(block)) {
+    data.add(block.offset, block.bytes);
+    if (content_) content_->add(block.offset, block.bytes);
+  }
+  data.end_file();
+  if (!content_) return;
+  if (record_->size() <= inode) record_->resize(std::size_t{inode} + 1);
+  (*record_)[inode] = content_->finish(size);
+}
 
 // The tree knows the entry's name only; people need the archive's as well.
 tree::InodeId LayerReader::add(const input::Layer& layer, const tar::Entry& entry) {

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "hash/digest_queue.h"
+#include "image/content_digest.h"
 #include "image/file_sink.h"
 #include "input/image_input.h"
 #include "tar/tar_reader.h"
@@ -21,6 +23,9 @@ class LayerReader {
   LayerReader(tree::TreeBuilder& builder, std::vector<std::string>& warnings,
               hash::DigestQueue* digests = nullptr)
       : builder_(builder), warnings_(warnings), digests_(digests) {}
+
+  // From here on the content of every file that goes to a pipeline is recorded.  Borrows it.
+  void record_content(ContentRecord& record);
 
   // One layer: its entries into the tree, the data of its files into `data` (null: only into the
   // tree).  Verified to the end before it returns.
@@ -36,11 +41,15 @@ class LayerReader {
  private:
   tree::InodeId add(const input::Layer& layer, const tar::Entry& entry);
 
+  void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data);
+
   tree::TreeBuilder& builder_;
   std::vector<std::string>& warnings_;
   hash::DigestQueue* digests_;
-  std::vector<tree::InodeId> order_;  // of each entry of every layer: its inode, or kNoData
-  std::size_t next_ = 0;              // position of reread() in order_
+  ContentRecord* record_ = nullptr;
+  std::unique_ptr<ContentDigest> content_;  // with record_
+  std::vector<tree::InodeId> order_;        // of each entry of every layer: its inode, or kNoData
+  std::size_t next_ = 0;                    // position of reread() in order_
 };
 
 }  // namespace ondemand::image

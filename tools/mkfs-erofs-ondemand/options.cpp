@@ -108,6 +108,8 @@ void add_running_options(CLI::App& app, Options& options) {
   app.add_flag(
       "!--no-sync", options.sync,
       "leave writing to the disk to the kernel: faster, but a power cut may lose the image");
+  app.add_flag("--verify", options.verify,
+               "read the image back and compare it with what went in before it becomes visible");
   app.add_flag("--json", options.json, "print the summary as JSON");
   app.add_flag("-q,--quiet", options.quiet, "print no summary");
   app.set_version_flag("--version", cli::version_text(kTool));

@@ -30,6 +30,7 @@ struct Options {
   std::size_t max_blobs = image::kDefaultMaxBlobs;
   unsigned jobs = 0;  // 0: as many as there are processors
   bool sync = true;
+  bool verify = false;
   bool json = false;
   bool quiet = false;
 };

@@ -66,6 +66,7 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
   build.dictionary = options.chunk_dict;
   build.max_blobs = options.max_blobs;
   build.jobs = options.jobs;
+  build.verify = options.verify;
   build.tool = cli::version_text(kTool);
   return build;
 }

@@ -77,6 +77,15 @@ TEST_F(ImageBuilder, OneBlobHoldsOnlyWhatTheFinalTreeNeeds) {
   EXPECT_NE(image.manifest, layer.manifest);
 }
 
+TEST_F(ImageBuilder, VerifyChangesNoByte) {
+  for (const bool one_blob : {false, true}) {
+    BuildOptions verified = options(2, one_blob);
+    verified.verify = true;
+    const std::string name = one_blob ? "image" : "layer";
+    EXPECT_EQ(build(name, verified).manifest, build(name + "2", options(2, one_blob)).manifest);
+  }
+}
+
 TEST_F(ImageBuilder, ATruncatedTarLeavesNoImage) {
   fs::resize_file(tar_, fs::file_size(tar_) / 2);
   EXPECT_THROW(build("store", options(2)), util::Error);
