@@ -4,6 +4,7 @@
 #   make demo       install what is missing, build, run the main job on a real image
 #   make check      install what is missing, build, run every test
 #   make bench      measure the builder beside other tools (bench-build), chunk sizes (bench-dedup)
+#   make bench-scale  hold memory and time to their bounds on very large images
 #   make kernel     build a kernel with our series, KERNEL=6.1|6.12 CONFIG=normal|debug
 #   make check-vm-debug   the tests that boot kernels, on kernels with KASAN, lockdep and the like
 #   make fuzz       run the fuzzers, SECONDS_EACH=60
@@ -14,7 +15,7 @@ DESTDIR ?=
 SECONDS_EACH ?= 60
 RUNS ?= 5
 
-.PHONY: all demo check check-vm-debug bench bench-build bench-dedup kernel kernel-modules fuzz format check-format install clean
+.PHONY: all demo check check-vm-debug bench bench-build bench-dedup bench-scale kernel kernel-modules fuzz format check-format install clean
 
 all:
 	@scripts/install-deps build
@@ -35,11 +36,16 @@ bench: bench-build bench-dedup
 # RUNS=5: how often each command runs; the median counts.
 bench-build: all
 	@scripts/install-deps bench
-	@scripts/bench $(BUILD)/bin $(RUNS)
+	@scripts/bench-build $(BUILD)/bin --runs $(RUNS)
 
 bench-dedup: all
 	@scripts/install-deps bench
 	@scripts/bench-dedup $(BUILD)/bin
+
+# Memory and time of very large images; takes minutes and 4 GB of disk.
+bench-scale: all
+	@scripts/install-deps bench
+	@scripts/bench-scale $(BUILD)/bin
 
 # KERNEL=6.1|6.12, CONFIG=normal|debug; prints the path of the bzImage.
 kernel:

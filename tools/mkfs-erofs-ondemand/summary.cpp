@@ -147,6 +147,7 @@ void print_json(std::ostream& out, const BuildResult& result, const std::string&
   json["files"] = result.files;
   json["directories"] = result.directories;
   json["inodes"] = result.inodes;
+  json["chunks"] = {{"unique", result.data.unique_chunks}, {"shared", result.data.shared_chunks}};
   json["bytes"] = {{"input", result.data.input_bytes},
                    {"unique", result.data.unique_bytes},
                    {"shared", result.data.shared_bytes},
