@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "codec/zstd.h"
-#include "hash/sha256.h"
 #include "util/error.h"
 #include "util/text.h"
+#include "view/kernel_view.h"
 
 namespace ondemand::image {
 
@@ -30,15 +29,7 @@ void ViewReader::read_frame(std::size_t number, util::Buffer& out) const {
   const blob::Frame frame = index_->frame(number);
   util::Buffer stored(static_cast<std::size_t>(frame.stored.len));
   util::pread_full(file_.fd.get(), stored, frame.stored.offset, name_);
-  if (hash::sha256(stored) != frame.checksum)
-    throw Error(ErrorCode::kDigestMismatch,
-                concat(name_, ": read frame ", number, ": holds other bytes than its digest says"));
-  if (index_->form() == blob::StoredForm::kRaw) {
-    out = std::move(stored);
-    return;
-  }
-  out.resize(static_cast<std::size_t>(frame.uncompressed.len));
-  codec::decompress_frame(stored, out, name_);
+  out = view::decode_frame(*index_, number, stored, name_);
 }
 
 void ViewReader::read(std::uint64_t offset, util::MutableBytes out) const {

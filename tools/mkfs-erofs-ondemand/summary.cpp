@@ -80,7 +80,7 @@ void print_dictionary(std::ostream& out, const BuildResult& result) {
 void print_layers(std::ostream& out, const BuildResult& result) {
   for (const auto& blob : result.blobs) {
     if (blob.layer == 0 || result.layers < 2) continue;
-    out << "  layer " << blob.layer << ": unique "
+    out << "  layer " << blob.layer << ": blob of "
         << human_bytes(std::uint64_t{blob.result.nblocks} * 4096) << ", stored "
         << human_bytes(blob.result.stored_size) << (blob.was_there ? " (was in the store)" : "");
     if (blob.shared_bytes > 0)

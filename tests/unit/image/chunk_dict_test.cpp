@@ -196,7 +196,7 @@ TEST_F(ChunkDictTest, ADamagedDonorIsRefused) {
   util::pwrite_full(fd.get(), util::as_bytes("damage"), 1000, "blob");
   EXPECT_NE(error_of([&] {
               build("second.tar", options("second", {"first"}));
-            }).find("holds other bytes than its digest says"),
+            }).find("another digest than the chunk index says"),
             std::string::npos);
   fs::resize_file(path, 1000);
   EXPECT_NE(error_of([&] {
