@@ -35,7 +35,8 @@ class OndemandTransport : public Transport {
   // How often a read is tried when the object changed under it.
   static constexpr int kMaxAttempts = 4;
 
-  // The device is bound.  Borrows all.  Throws kIo.
+  // The device is bound.  Borrows all; the device must outlive the engine, whose threads may hold
+  // descriptors to the last.  Throws kIo.
   OndemandTransport(cachefiles::Device& device, SharedCounter& answered, serve::Engine& engine,
                     util::Log& log);
   ~OndemandTransport() override;

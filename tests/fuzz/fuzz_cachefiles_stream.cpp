@@ -193,19 +193,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (len > 0) messages.push_back(rest.subspan(1, len));
     rest = rest.subspan(1 + len);
   }
-  util::Log log(util::LogLevel::kError, util::Log::null_sink());
-  serve::Engine engine({}, {}, log);
-  transport::SharedCounter answered;
-  if (data[0] % 2 == 0) {
-    transport::CachefilesDemandTransport transport(device, cache.root(), answered, engine, log);
-    run(transport, device, cache, messages);
-    check_demand(device, messages);
-  } else {
-    {
+  const bool is_demand = data[0] % 2 == 0;
+  {
+    util::Log log(util::LogLevel::kError, util::Log::null_sink());
+    serve::Engine engine({}, {}, log);
+    transport::SharedCounter answered;
+    if (is_demand) {
+      transport::CachefilesDemandTransport transport(device, cache.root(), answered, engine, log);
+      run(transport, device, cache, messages);
+    } else {
       transport::OndemandTransport transport(device, answered, engine, log);
       run(transport, device, cache, messages);
     }
+  }  // the engine's threads have ended: nobody has a descriptor any more
+  if (is_demand)
+    check_demand(device, messages);
+  else
     check_ondemand(device, messages);
-  }
   return 0;
 }
