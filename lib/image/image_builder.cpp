@@ -167,6 +167,10 @@ class Builder {
       if (has_data) ++own_blobs;
     }
     if (options_.one_blob) own_blobs = std::min<std::size_t>(own_blobs, 1);
+    if (own_blobs >= options_.max_blobs)
+      result_.warnings.push_back(util::concat("chunk dictionary: not used: the image has ",
+                                              own_blobs, " blobs of its own, at most ",
+                                              options_.max_blobs, " are allowed"));
     const DictChoice choice =
         plan.choose(options_.max_blobs - std::min(options_.max_blobs, own_blobs));
     for (const std::uint32_t blob : choice.blobs) {

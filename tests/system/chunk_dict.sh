@@ -5,7 +5,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_test
-require_tools umoci jq
+require_tools umoci jq skopeo
 require_ondemand_kernel
 
 store=$work/store
@@ -27,7 +27,11 @@ bootstrap=$(jq -r '.layers[-1].digest' "$store/blobs/sha256/${donor#sha256:}")
 rm "$store/blobs/sha256/${donor#sha256:}" "$store/blobs/sha256/${bootstrap#sha256:}"
 
 blobctl inspect --store "$store" plus >"$work/inspect.txt"
-serve "$store"
+blobctl check --store "$store" plus
+note "skopeo carries it to another store, with all that it refers to"
+skopeo copy -q "oci:$store:plus" "oci:$work/copy:plus"
+blobctl check --store "$work/copy" plus
+serve "$work/copy"
 image=$(blobctl prepare --cache "$work/cache" --registry "$served/app" plus)
 start_demandd --registry "$served/app"
 mount_image "$image" "$work/mnt"

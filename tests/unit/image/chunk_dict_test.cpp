@@ -152,7 +152,10 @@ TEST_F(ChunkDictTest, ABoundKeepsTheDonorsThatSaveMost) {
   EXPECT_EQ(all.blobs[0].dictionary, "p2");
   EXPECT_EQ(all.blobs[1].dictionary, "p3");
   bounded.max_blobs = 1;
-  EXPECT_EQ(build("all.tar", bounded).blobs.size(), 1U);
+  const BuildResult alone = build("all.tar", bounded);
+  EXPECT_EQ(alone.blobs.size(), 1U);
+  ASSERT_EQ(alone.warnings.size(), 1U);
+  EXPECT_NE(alone.warnings[0].find("dictionary: not used"), std::string::npos);
 }
 
 TEST_F(ChunkDictTest, ADonorThatSavesLessThanItsIndexIsNotTaken) {
@@ -217,6 +220,26 @@ TEST_F(ChunkDictTest, ADonorWithoutAStandaloneIndexIsRefused) {
   EXPECT_NE(error_of([&] {
               build("second.tar", options("second", {"bare"}));
             }).find("has no chunk index of its own"),
+            std::string::npos);
+}
+
+// A manifest that gives a bootstrap the blob of another image.
+TEST_F(ChunkDictTest, ABootstrapWhoseDataIsNotInItsBlobIsRefused) {
+  const BuildResult first = build("first.tar", options("first"));
+  shell("mkdir tiny; echo x > tiny/x; tar -cf tiny.tar -C tiny .");
+  const BuildResult tiny = build("tiny.tar", options("tiny"));
+  store::Store store = open_store();
+  const auto manifest_of = [&](const BuildResult& result) {
+    return oci::parse_manifest(store.read_small_blob(result.manifest, oci::kMaxManifestBytes),
+                               "manifest");
+  };
+  oci::Manifest manifest = manifest_of(tiny);
+  manifest.layers.back() = manifest_of(first).layers.back();
+  store.add_image(
+      store.put_bytes(util::as_bytes(oci::to_json(manifest)), format::kMediaOciManifest), "mixed");
+  EXPECT_NE(error_of([&] {
+              build("second.tar", options("second", {"mixed"}));
+            }).find("is not in its blob"),
             std::string::npos);
 }
 
