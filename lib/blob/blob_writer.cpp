@@ -64,8 +64,7 @@ BlobWriter::BlobWriter(util::ByteSink& out, const BlobOptions& options, util::Th
       options_(options),
       pool_(pool),
       digests_(digests),
-      codec_(std::make_unique<FrameCodec>(options.zstd_level)),
-      frame_(buffers_.take()) {
+      codec_(std::make_unique<FrameCodec>(options.zstd_level)) {
   ASSERT(options.frame_size >= kBlockSize && options.frame_size % kBlockSize == 0);
   ASSERT(options.frame_size <= ChunkIndex::kMaxFrameBytes);
 }
@@ -78,30 +77,52 @@ BlobWriter::~BlobWriter() {
   digests_.wait();
 }
 
-util::BlockAddr BlobWriter::append(util::Bytes chunk) {
-  ASSERT(!chunk.empty());
+util::BlockAddr BlobWriter::append(util::SharedBytes blocks) {
+  util::Bytes rest = blocks.bytes;
+  ASSERT(!rest.empty() && rest.size() % kBlockSize == 0);
   const util::BlockAddr start{nblocks_};
-  const std::uint64_t padded =
-      util::round_up(std::uint64_t{chunk.size()}, std::uint64_t{kBlockSize});
-  nblocks_ = util::narrow<std::uint32_t>(std::uint64_t{nblocks_} + padded / kBlockSize);
-  if (!frame_->empty() && frame_->size() + padded > options_.frame_size) cut_frame();
-  std::uint64_t padding = padded - chunk.size();
-  while (!chunk.empty()) {
-    util::Buffer& frame = *frame_;
-    frame.reserve(options_.frame_size);
+  nblocks_ = util::narrow<std::uint32_t>(nblocks_ + rest.size() / kBlockSize);
+  if (frame_len() > 0 && frame_len() + rest.size() > options_.frame_size) cut_frame();
+  while (!rest.empty()) {
     // A chunk above the frame size is split; any other goes in whole.
-    const std::size_t len = std::min<std::size_t>(chunk.size(), options_.frame_size - frame.size());
-    frame.insert(frame.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(len));
-    chunk = chunk.subspan(len);
-    if (chunk.empty()) frame.resize(frame.size() + std::exchange(padding, 0));
-    if (frame.size() == options_.frame_size) cut_frame();
+    const std::size_t len = std::min(rest.size(), options_.frame_size - frame_len());
+    add_to_frame(blocks.owner, rest.first(len));
+    rest = rest.subspan(len);
+    if (frame_len() == options_.frame_size) cut_frame();
   }
   return start;
 }
 
+util::BlockAddr BlobWriter::append(util::Bytes chunk) {
+  ASSERT(!chunk.empty());
+  SharedBuffer copy = buffers_.take();
+  copy->assign(chunk.begin(), chunk.end());
+  copy->resize(util::round_up(chunk.size(), std::size_t{kBlockSize}));
+  return append(util::SharedBytes(std::move(copy)));
+}
+
+void BlobWriter::add_to_frame(const std::shared_ptr<const void>& owner, util::Bytes bytes) {
+  if (frame_len() == 0) {
+    run_ = {owner, bytes};
+    return;
+  }
+  if (!gathered_ && run_.owner == owner && run_.bytes.data() + run_.bytes.size() == bytes.data()) {
+    run_.bytes = {run_.bytes.data(), run_.bytes.size() + bytes.size()};
+    return;
+  }
+  if (!gathered_) {
+    gathered_ = buffers_.take();
+    gathered_->reserve(options_.frame_size);
+    gathered_->assign(run_.bytes.begin(), run_.bytes.end());
+    run_ = {};
+  }
+  gathered_->insert(gathered_->end(), bytes.begin(), bytes.end());
+}
+
 void BlobWriter::cut_frame() {
-  SharedBuffer view = std::exchange(frame_, buffers_.take());
-  const std::uint64_t view_len = view->size();
+  util::SharedBytes view = std::exchange(run_, {});
+  if (gathered_) view = util::SharedBytes(std::exchange(gathered_, nullptr));
+  const std::uint64_t view_len = view.bytes.size();
   if (options_.form == StoredForm::kRaw) {
     store(std::move(view), view_len);
     return;
@@ -109,7 +130,7 @@ void BlobWriter::cut_frame() {
   if (in_flight_.size() >= options_.frames_in_flight) consume_one();
   digests_.update(view_sha_, view);
   auto task = [this, view = std::move(view), stored = buffers_.take()] {
-    codec_->compress(*view, *stored);
+    codec_->compress(view.bytes, *stored);
     return stored;
   };
   in_flight_.push_back({pool_.submit(std::move(task)), view_len});
@@ -121,17 +142,17 @@ void BlobWriter::consume_one() {
   store(next.stored.get(), next.view_len);  // get() may throw what the task threw
 }
 
-void BlobWriter::store(SharedBuffer stored, std::uint64_t view_len) {
-  out_.write(*stored);
+void BlobWriter::store(util::SharedBytes stored, std::uint64_t view_len) {
+  out_.write(stored.bytes);
   StoredFrame& frame = frames_.emplace_back();
-  frame.stored_len = stored->size();
+  frame.stored_len = stored.bytes.size();
   frame.view_len = view_len;
   digests_.update(stored_sha_, stored);
   digests_.digest(std::move(stored), frame.checksum);
 }
 
 BlobResult BlobWriter::finish() {
-  if (!frame_->empty()) cut_frame();
+  if (frame_len() > 0) cut_frame();
   while (!in_flight_.empty())
     consume_one();
   digests_.flush();

@@ -19,6 +19,7 @@
 #include "hash/sha256.h"
 #include "util/buffer_pool.h"
 #include "util/bytes.h"
+#include "util/shared_bytes.h"
 #include "util/stream.h"
 #include "util/thread_pool.h"
 #include "util/units.h"
@@ -51,8 +52,11 @@ class BlobWriter {
   BlobWriter(const BlobWriter&) = delete;
   BlobWriter& operator=(const BlobWriter&) = delete;
 
-  // Appends the bytes, padded to whole blocks, and returns where they begin.  Range: not empty.
+  // Appends whole blocks and returns where they begin.  Nothing is copied where the chunks of a
+  // frame lie behind each other in the same memory.  Range: whole blocks, not none.
   // Throws kTooLarge beyond 2^32 - 1 blocks.
+  util::BlockAddr append(util::SharedBytes blocks);
+  // The same for a copy of the bytes, padded to whole blocks.  Range: not empty.
   util::BlockAddr append(util::Bytes chunk);
   std::uint32_t nblocks() const { return nblocks_; }
   // Nothing may be appended any more.
@@ -70,9 +74,11 @@ class BlobWriter {
     std::uint64_t view_len = 0;
   };
 
+  std::size_t frame_len() const { return run_.bytes.size() + (gathered_ ? gathered_->size() : 0); }
+  void add_to_frame(const std::shared_ptr<const void>& owner, util::Bytes bytes);
   void cut_frame();
   void consume_one();
-  void store(SharedBuffer stored, std::uint64_t view_len);
+  void store(util::SharedBytes stored, std::uint64_t view_len);
 
   util::ByteSink& out_;
   const BlobOptions options_;
@@ -80,7 +86,9 @@ class BlobWriter {
   hash::DigestQueue& digests_;
   std::unique_ptr<FrameCodec> codec_;
   util::BufferPool buffers_;
-  SharedBuffer frame_;
+  // The frame in the making: either a run of the chunks' own memory or gathered.
+  util::SharedBytes run_;
+  SharedBuffer gathered_;
   std::deque<InFlight> in_flight_;
   std::deque<StoredFrame> frames_;  // all so far; the queue fills in their checksums where they lie
   hash::Sha256 stored_sha_;

@@ -16,11 +16,11 @@ constexpr std::size_t kMaxWaiting = 4 * kTaskBytes;
 
 }  // namespace
 
-void DigestQueue::update(Sha256& sha, SharedBytes bytes) {
+void DigestQueue::update(Sha256& sha, util::SharedBytes bytes) {
   add({std::move(bytes), &sha, nullptr});
 }
 
-void DigestQueue::digest(SharedBytes bytes, Digest& out) {
+void DigestQueue::digest(util::SharedBytes bytes, Digest& out) {
   add({std::move(bytes), nullptr, &out});
 }
 
@@ -28,7 +28,7 @@ void DigestQueue::add(Item item) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return waiting_bytes_ < kMaxWaiting; });
   if (failure_) std::rethrow_exception(failure_);
-  waiting_bytes_ += item.bytes->size();
+  waiting_bytes_ += item.bytes.bytes.size();
   waiting_.push_back(std::move(item));
   if (running_ || waiting_bytes_ < kTaskBytes) return;
   running_ = true;
@@ -69,13 +69,13 @@ void DigestQueue::take_in(const std::vector<Item>& items) {
   std::vector<Sha256Message> messages;
   for (const Item& item : items) {
     if (item.digest != nullptr) {
-      messages.push_back({*item.bytes, item.digest});
+      messages.push_back({item.bytes.bytes, item.digest});
       continue;
     }
     auto at = std::find_if(pieces.begin(), pieces.end(),
                            [&item](const auto& entry) { return entry.first == item.sha; });
     if (at == pieces.end()) at = pieces.insert(at, {item.sha, {}});
-    at->second.emplace_back(*item.bytes);
+    at->second.push_back(item.bytes.bytes);
   }
   std::vector<Sha256Stream> streams;
   streams.reserve(pieces.size());

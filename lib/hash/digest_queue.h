@@ -15,16 +15,13 @@
 #include <vector>
 
 #include "hash/sha256.h"
-#include "util/bytes.h"
+#include "util/shared_bytes.h"
 #include "util/thread_pool.h"
 
 namespace ondemand::hash {
 
 class DigestQueue {
  public:
-  // Kept until they are digested; nobody may change them before.
-  using SharedBytes = std::shared_ptr<const util::Buffer>;
-
   // Borrows the pool.
   explicit DigestQueue(util::ThreadPool& pool) : pool_(pool) {}
   ~DigestQueue() { wait(); }
@@ -33,9 +30,9 @@ class DigestQueue {
 
   // `sha` takes the bytes in, after those of earlier calls.  It must stay where it is and must not
   // be used before flush() or wait().  Blocks while too much waits; throws what flush() throws.
-  void update(Sha256& sha, SharedBytes bytes);
+  void update(Sha256& sha, util::SharedBytes bytes);
   // A whole message: its digest is in `out` after flush() or wait().
-  void digest(SharedBytes bytes, Digest& out);
+  void digest(util::SharedBytes bytes, Digest& out);
 
   // Everything is taken in when it returns.  Throws what a task threw.
   void flush();
@@ -44,7 +41,7 @@ class DigestQueue {
 
  private:
   struct Item {
-    SharedBytes bytes;
+    util::SharedBytes bytes;
     Sha256* sha = nullptr;     // of a running digest
     Digest* digest = nullptr;  // of a whole message
   };

@@ -30,8 +30,13 @@ DataPipeline::DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flig
       pool_(pool),
       placed_(std::move(placed)),
       chunker_(chunk_size,
-               [this](std::uint64_t offset, util::Bytes bytes) { take_chunk(offset, bytes); }),
-      batch_(std::make_shared<Batch>()) {}
+               [this](std::uint64_t offset, util::Bytes bytes) { take_chunk(offset, bytes); }) {
+  start_batch();
+}
+
+std::size_t DataPipeline::batch_bytes() const {
+  return std::max<std::size_t>(kBatchBytes, chunk_size_);
+}
 
 DataPipeline::~DataPipeline() {
   for (auto& future : in_flight_)
@@ -39,8 +44,11 @@ DataPipeline::~DataPipeline() {
 }
 
 void DataPipeline::begin_blob(blob::BlobWriter& writer, util::DeviceId device) {
-  begin_blob([&writer](const hash::Digest&, util::Bytes bytes) { return writer.append(bytes); },
-             device);
+  const auto append = [&writer](const hash::Digest&, const util::SharedBytes& chunk) {
+    const std::size_t padded = util::round_up(chunk.bytes.size(), std::size_t{chunk::kBlockSize});
+    return writer.append({chunk.owner, {chunk.bytes.data(), padded}});
+  };
+  begin_blob(append, device);
 }
 
 void DataPipeline::begin_blob(NewChunk new_chunk, util::DeviceId device) {
@@ -74,15 +82,17 @@ void DataPipeline::end_blob() {
 
 void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
   emitted_ += bytes.size();
-  if (batch_->bytes.size() + bytes.size() > std::max<std::size_t>(kBatchBytes, chunk_size_) ||
-      batch_->items.size() == kBatchItems)
+  const std::size_t padded = util::round_up(bytes.size(), std::size_t{chunk::kBlockSize});
+  if (batch_->bytes->size() + padded > batch_bytes() || batch_->items.size() == kBatchItems)
     submit_batch();
+  util::Buffer& buffer = *batch_->bytes;
   Item item;
   item.inode = inode_;
   item.file_offset = file_offset;
-  item.start = batch_->bytes.size();
+  item.start = buffer.size();
   item.len = bytes.size();
-  batch_->bytes.insert(batch_->bytes.end(), bytes.begin(), bytes.end());
+  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
+  buffer.resize(item.start + padded);
   batch_->items.push_back(item);
 }
 
@@ -90,7 +100,7 @@ void DataPipeline::digest(Batch& batch) {
   std::vector<hash::Sha256Message> messages;
   messages.reserve(batch.items.size());
   for (Item& item : batch.items) {
-    const util::Bytes bytes = util::Bytes(batch.bytes).subspan(item.start, item.len);
+    const util::Bytes bytes = util::Bytes(*batch.bytes).subspan(item.start, item.len);
     item.is_zero = all_zero(bytes);
     if (!item.is_zero) messages.push_back({bytes, &item.digest});
   }
@@ -104,14 +114,19 @@ void DataPipeline::submit_batch() {
     digest(*batch);
     return batch;
   }));
+  start_batch();
+}
+
+void DataPipeline::start_batch() {
   if (spare_.empty()) {
     batch_ = std::make_shared<Batch>();
-    return;
+  } else {
+    batch_ = std::move(spare_.back());
+    spare_.pop_back();
+    batch_->items.clear();
   }
-  batch_ = std::move(spare_.back());
-  spare_.pop_back();
-  batch_->bytes.clear();
-  batch_->items.clear();
+  batch_->bytes = buffers_.take();
+  batch_->bytes->reserve(batch_bytes());
 }
 
 void DataPipeline::place_one_batch() {
@@ -119,7 +134,8 @@ void DataPipeline::place_one_batch() {
   in_flight_.pop_front();
   std::shared_ptr<Batch> batch = next.get();  // may throw what the task threw
   for (const Item& item : batch->items)
-    place(item, util::Bytes(batch->bytes).subspan(item.start, item.len));
+    place(item, batch->bytes);
+  batch->bytes.reset();
   spare_.push_back(std::move(batch));
 }
 
@@ -134,21 +150,22 @@ void DataPipeline::count_shared(util::DeviceId device, std::size_t len) {
   stats_.shared_from[device.value] += len;
 }
 
-void DataPipeline::place(const Item& item, util::Bytes bytes) {
+void DataPipeline::place(const Item& item, const std::shared_ptr<util::Buffer>& buffer) {
   if (item.is_zero) {
-    stats_.hole_bytes += bytes.size();
+    stats_.hole_bytes += item.len;
     return;
   }
+  const auto nblocks = util::div_round_up(item.len, std::size_t{chunk::kBlockSize});
   auto position = dedup_.find(item.digest);
   if (position) {
-    count_shared(position->device, bytes.size());
+    count_shared(position->device, item.len);
   } else {
-    position = chunk::ChunkPosition{new_chunk_(item.digest, bytes), device_};
+    const util::Bytes bytes = util::Bytes(*buffer).subspan(item.start, item.len);
+    position = chunk::ChunkPosition{new_chunk_(item.digest, {buffer, bytes}), device_};
     dedup_.add(item.digest, *position);
-    stats_.unique_bytes += bytes.size();
+    stats_.unique_bytes += item.len;
     ++stats_.unique_chunks;
   }
-  const auto nblocks = util::div_round_up(bytes.size(), std::size_t{chunk::kBlockSize});
   placed_(item.inode,
           chunk::Extent{item.file_offset / chunk::kBlockSize, static_cast<std::uint32_t>(nblocks),
                         position->start, position->device});

@@ -20,6 +20,8 @@
 #include "chunk/dedup_index.h"
 #include "image/file_sink.h"
 #include "tree/node.h"
+#include "util/buffer_pool.h"
+#include "util/shared_bytes.h"
 #include "util/thread_pool.h"
 
 namespace ondemand::image {
@@ -42,8 +44,9 @@ class DataPipeline : public FileSink {
   // Called in file order for each piece of a file that is not a hole, before end_blob() returns.
   using Placed = std::function<void(tree::InodeId, const chunk::Extent&)>;
 
-  // Takes a chunk that is not known yet, and says where it lies on the device.
-  using NewChunk = std::function<util::BlockAddr(const hash::Digest&, util::Bytes)>;
+  // Takes a chunk that is not known yet and says where it lies on the device.  Zeros follow the
+  // chunk in its memory, up to a whole block.
+  using NewChunk = std::function<util::BlockAddr(const hash::Digest&, const util::SharedBytes&)>;
 
   // Range: chunk_size is a power of two >= 4096.  Borrows the pool.
   DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
@@ -70,21 +73,23 @@ class DataPipeline : public FileSink {
   struct Item {
     tree::InodeId inode;
     std::uint64_t file_offset;
-    std::size_t start;  // in Batch::bytes
+    std::size_t start;  // in Batch::bytes; padded to whole blocks there
     std::size_t len;
     bool is_zero = false;
     hash::Digest digest;
   };
   struct Batch {
-    util::Buffer bytes;
+    std::shared_ptr<util::Buffer> bytes;  // shared with the frames that are made of it
     std::vector<Item> items;
   };
 
+  std::size_t batch_bytes() const;
   static void digest(Batch& batch);
   void take_chunk(std::uint64_t file_offset, util::Bytes bytes);
   void submit_batch();
   void place_one_batch();
-  void place(const Item& item, util::Bytes bytes);
+  void place(const Item& item, const std::shared_ptr<util::Buffer>& buffer);
+  void start_batch();
   void count_shared(util::DeviceId device, std::size_t len);
 
   const std::uint32_t chunk_size_;
@@ -98,6 +103,7 @@ class DataPipeline : public FileSink {
   tree::InodeId inode_ = 0;
   std::uint64_t emitted_ = 0;  // bytes of the current file that were no hole
   std::uint64_t file_size_ = 0;
+  util::BufferPool buffers_;
   std::shared_ptr<Batch> batch_;
   std::deque<std::future<std::shared_ptr<Batch>>> in_flight_;
   std::vector<std::shared_ptr<Batch>> spare_;

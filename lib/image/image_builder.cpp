@@ -156,9 +156,9 @@ class Builder {
     std::size_t own_blobs = 0;
     for (const input::Layer& layer : input_.layers) {
       bool has_data = false;
-      const auto count = [&](const hash::Digest& digest, util::Bytes bytes) {
+      const auto count = [&](const hash::Digest& digest, const util::SharedBytes& chunk) {
         has_data = true;
-        plan.add(digest, bytes);
+        plan.add(digest, chunk.bytes);
         return util::BlockAddr{};
       };
       data.begin_blob(count, {1});

@@ -111,8 +111,8 @@ class Pass {
     std::vector<std::string> warnings;
     LayerReader reader(builder, warnings);
     Writers writers(options_, pool_, digests_);
-    const auto append = [&writers](const hash::Digest&, util::Bytes bytes) {
-      return writers.append(bytes);
+    const auto append = [&writers](const hash::Digest&, const util::SharedBytes& chunk) {
+      return writers.append(chunk.bytes);
     };
     data_.begin_blob(append, {util::narrow<std::uint16_t>(devices_.size() + 1)});
     for (const input::Layer& layer : image.layers)

@@ -117,6 +117,40 @@ TEST(BlobWriter, ThreadsNeverChangeAByte) {
   EXPECT_EQ(one.result.index.encode(), other.result.index.encode());
 }
 
+// Chunks as the builder gives them: behind each other in shared memory, some left out.
+TEST(BlobWriter, ChunksInSharedMemoryGiveTheSameBlobAsCopies) {
+  for (const std::size_t left_out : {std::size_t{1000}, std::size_t{2}, std::size_t{7}}) {
+    for (const StoredForm form : {StoredForm::kRaw, StoredForm::kZstd}) {
+      BlobOptions options;
+      options.form = form;
+      std::vector<util::Buffer> chunks;
+      const auto memory = std::make_shared<util::Buffer>();
+      std::vector<util::ByteRange> ranges;
+      for (std::size_t i = 0; i < sample().size(); ++i) {
+        const util::Buffer& chunk = sample()[i];
+        const std::uint64_t start = memory->size();
+        memory->insert(memory->end(), chunk.begin(), chunk.end());
+        memory->resize((memory->size() + 4095) / 4096 * 4096);
+        if (i % left_out == 1) continue;
+        chunks.push_back(chunk);
+        ranges.push_back({start, memory->size() - start});
+      }
+      util::ThreadPool pool(2, 4);
+      hash::DigestQueue digests(pool);
+      util::BufferSink sink;
+      BlobWriter writer(sink, options, pool, digests);
+      for (const util::ByteRange& range : ranges)
+        writer.append({memory, util::Bytes(*memory).subspan(range.offset, range.len)});
+      const BlobResult result = writer.finish();
+      const Built want = build(chunks, options);
+      EXPECT_EQ(sink.buffer, want.stored);
+      EXPECT_EQ(result.digest, want.result.digest);
+      EXPECT_EQ(result.index.encode(), want.result.index.encode());
+      EXPECT_EQ(result.nblocks, want.result.nblocks);
+    }
+  }
+}
+
 TEST(BlobWriter, ABlobWithoutChunksIsEmpty) {
   const Built built = build({}, {});
   EXPECT_EQ(built.result.nblocks, 0U);
