@@ -89,7 +89,15 @@ refused 2 'compression' --compression zstd:99 root.tar
 refused 2 'platform' --platform x root.tar
 refused 2 'ref' --ref 'a b' root.tar
 refused 2 'nonsense' --nonsense root.tar
+refused 2 'max-blobs' --max-blobs 0 root.tar
+refused 1 "dictionary 'none': .*not in the store" --chunk-dict none root.tar
 expect_error 2 'subcommand' blobctl
+expect_error 2 'chunk-size' blobctl measure --chunk-size 5000 root.tar
+expect_error 2 'frame-size' blobctl measure --frame-size 5000 root.tar
+expect_error 2 'compression' blobctl measure --compression zip root.tar
+expect_error 2 'standard input' blobctl measure -
+expect_error 1 'absent.tar: .*No such file' blobctl measure root.tar absent.tar
+expect_error 1 'cut.tar: ' blobctl measure cut.tar
 expect_error 2 'store' blobctl prepare app
 expect_error 2 'http' blobctl prepare --cache cache --registry ftp://127.0.0.1/x app
 expect_error 2 'store|registry' demandd --cache cache
