@@ -19,15 +19,6 @@ using util::ErrorCode;
 namespace {
 // How long a reader sleeps at most before it looks whether it is to stop.  Unit: milliseconds.
 constexpr int kWaitMs = 100;
-
-// The line names the file, and with it the blob, already.
-std::string_view without_name(std::string_view reason, const std::string& file,
-                              const hash::Digest& blob) {
-  for (const std::string& prefix : {concat(file, ": "), concat("blob ", blob.hex(), ": ")})
-    if (reason.substr(0, prefix.size()) == prefix) reason.remove_prefix(prefix.size());
-  return reason;
-}
-
 }  // namespace
 
 util::ByteRange wanted_range(const Event& event, std::uint64_t file_size) {
@@ -43,6 +34,7 @@ FanotifyTransport::FanotifyTransport(const FanotifyGroup& group, Journal& journa
       journal_(journal),
       engine_(engine),
       log_(log),
+      notes_(log),
       registry_(&journal.writes()),
       ender_(group, log) {}
 
@@ -60,7 +52,7 @@ void FanotifyTransport::watch(const BackingFile& file) {
 
 void FanotifyTransport::start() {
   for (const Journal::Pending& pending : journal_.recover()) {
-    counters_.replayed.fetch_add(1);
+    notes_.replayed.fetch_add(1);
     handle(pending);
   }
   for (std::size_t i = 0; i < kReaders; ++i)
@@ -97,7 +89,7 @@ void FanotifyTransport::read_events(std::size_t reader) {
       DecodedEvents decoded;
       const std::vector<Journal::Pending> events = journal_.accept(reader, len, &decoded);
       if (decoded.malformed > 0 || decoded.overflows > 0) {
-        counters_.malformed.fetch_add(decoded.malformed);
+        notes_.malformed.fetch_add(decoded.malformed);
         log_.warning("unreadable kernel event",
                      {{"malformed", decoded.malformed}, {"overflows", decoded.overflows}});
       }
@@ -112,7 +104,7 @@ void FanotifyTransport::read_events(std::size_t reader) {
 }
 
 void FanotifyTransport::handle(const Journal::Pending& pending) noexcept {
-  counters_.requests.fetch_add(1);
+  notes_.requests.fetch_add(1);
   WatchedFileRef file;
   util::ByteRange range;
   try {
@@ -123,7 +115,7 @@ void FanotifyTransport::handle(const Journal::Pending& pending) noexcept {
     if (file) {
       serve_range(pending, file, range);
     } else if (is_present(pending.event.fd, range, journal_.writes(), "event")) {
-      counters_.present.fetch_add(1);
+      notes_.present.fetch_add(1);
       answer(pending, abi::kAllow);
     } else {
       refuse(pending, file, range, "no prepared image has this file");
@@ -138,7 +130,7 @@ void FanotifyTransport::serve_range(const Journal::Pending& pending, const Watch
                                     util::ByteRange range) {
   file->requests.fetch_add(1);
   if (range.empty() || file->target->missing(range).empty()) {
-    counters_.present.fetch_add(1);
+    notes_.present.fetch_add(1);
     answer(pending, abi::kAllow);
     return;
   }
@@ -164,32 +156,21 @@ void FanotifyTransport::finish(const Journal::Pending& pending, const WatchedFil
     refuse(pending, file, range, failure.what());
     return;
   }
-  counters_.served.fetch_add(1);
+  notes_.served.fetch_add(1);
   answer(pending, abi::kAllow);
   end_watch_if_complete(file);
 }
 
 void FanotifyTransport::refuse(const Journal::Pending& pending, const WatchedFileRef& file,
                                util::ByteRange range, std::string_view reason) noexcept {
-  counters_.refused.fetch_add(1);
+  notes_.refused.fetch_add(1);
   if (file) file->errors.fetch_add(1);
   // First the reader, then the log, which may be slow.
   const int pid = pending.event.pid;
   answer(pending, abi::deny_errno(EIO));
-  try {
-    const std::string name = file ? file->target->name() : "?";
-    if (file) reason = without_name(reason, name, file->digest);
-    const auto held_back = refusals_.pass(concat(name, '\n', reason));
-    if (!held_back) return;
-    log_.error("read refused with EIO", {{"file", name},
-                                         {"offset", range.offset},
-                                         {"bytes", range.len},
-                                         {"pid", pid},
-                                         {"reason", reason},
-                                         {"more_like_it", *held_back}});
-  } catch (const std::exception&) {
-    // Out of memory for a log line: the reader has its answer.
-  }
+  static const std::string kNone = "?";
+  notes_.log_refusal(file ? file->target->name() : kNone, file ? file->digest : hash::Digest{},
+                     range, reason, pid);
 }
 
 void FanotifyTransport::answer(const Journal::Pending& pending, std::uint32_t response) noexcept {
@@ -213,11 +194,6 @@ void FanotifyTransport::end_watch_if_complete(const WatchedFileRef& file) {
   } catch (const std::exception& error) {
     log_.warning("watch of a complete blob not ended", {{"reason", error.what()}});
   }
-}
-
-TransportCounters FanotifyTransport::counters() const {
-  return {counters_.requests, counters_.present,  counters_.served,
-          counters_.refused,  counters_.replayed, counters_.malformed};
 }
 
 std::vector<WatchedFileInfo> FanotifyTransport::files() const {

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "serve/engine.h"
-#include "serve/log_limit.h"
 #include "transport/fanotify_group.h"
 #include "transport/journal.h"
+#include "transport/request_notes.h"
 #include "transport/transport.h"
 #include "transport/watch_ender.h"
 #include "transport/watch_registry.h"
@@ -40,7 +40,7 @@ class FanotifyTransport : public Transport {
   void watch(const BackingFile& file) override;
   void start() override;
   void stop(std::chrono::milliseconds grace) override;
-  TransportCounters counters() const override;
+  TransportCounters counters() const override { return notes_.counters(); }
   std::vector<WatchedFileInfo> files() const override;
 
  private:
@@ -59,16 +59,11 @@ class FanotifyTransport : public Transport {
   Journal& journal_;
   serve::Engine& engine_;
   util::Log& log_;
+  RequestNotes notes_;
   WatchRegistry registry_;
   WatchEnder ender_;
-  serve::LogLimit refusals_{std::chrono::seconds(5)};
   std::atomic<bool> stopping_ = false;
   std::vector<std::thread> readers_;
-
-  struct {
-    std::atomic<std::uint64_t> requests = 0, present = 0, served = 0, refused = 0, replayed = 0,
-                               malformed = 0;
-  } counters_;
 };
 
 // The bytes that must be present before the reader may go on; empty when none.

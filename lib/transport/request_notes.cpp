@@ -27,7 +27,7 @@ TransportCounters RequestNotes::counters() const {
 }
 
 void RequestNotes::log_refusal(const std::string& file, const hash::Digest& blob,
-                               util::ByteRange range, std::string_view reason) noexcept {
+                               util::ByteRange range, std::string_view reason, int pid) noexcept {
   try {
     reason = without_name(reason, file, blob);
     const auto held_back = limit_.pass(concat(file, '\n', reason));
@@ -35,6 +35,7 @@ void RequestNotes::log_refusal(const std::string& file, const hash::Digest& blob
     log_.error("read refused with EIO", {{"file", file},
                                          {"offset", range.offset},
                                          {"bytes", range.len},
+                                         {"pid", pid == 0 ? "?" : std::to_string(pid)},
                                          {"reason", reason},
                                          {"more_like_it", *held_back}});
   } catch (const std::exception&) {

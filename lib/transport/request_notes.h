@@ -30,9 +30,10 @@ class RequestNotes {
   TransportCounters counters() const;
 
   // Says why a reader got EIO.  `file`: name of the backing file or object, "?" when there is none.
+  // `pid`: of the reader, 0 when that is not known.
   // Does not count; throws nothing.  Call it after the answer: a log may be slow.
   void log_refusal(const std::string& file, const hash::Digest& blob, util::ByteRange range,
-                   std::string_view reason) noexcept;
+                   std::string_view reason, int pid = 0) noexcept;
   // A message that is not understood.  Counts it.
   void note_malformed(std::string_view reason) noexcept;
 

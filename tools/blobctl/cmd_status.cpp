@@ -9,6 +9,7 @@
 
 #include "blobctl/image_lookup.h"
 #include "blobctl/status_report.h"
+#include "blobctl/transport_choice.h"
 #include "control/control.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -54,6 +55,7 @@ int run_status(const StatusOptions& options, cli::Io& io) {
   CacheStatus status = collect_status(root, images, mount::list_mounts());
   status.daemon_json = ask_daemon(root);
   status.is_served = !status.daemon_json.empty();
+  status.transport = transport_in(status.daemon_json);
   if (options.json)
     io.out << to_json(status) << '\n';
   else

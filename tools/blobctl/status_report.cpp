@@ -148,7 +148,9 @@ std::string to_json(const CacheStatus& status) {
 
 void print(const CacheStatus& status, std::ostream& out) {
   out << "cache " << util::printable(status.root) << ", "
-      << (status.is_served ? "served by demandd" : "no demandd") << '\n';
+      << (status.is_served ? "served by demandd" : "no demandd");
+  if (!status.transport.empty()) out << " through " << util::printable(status.transport);
+  out << '\n';
   for (const ImageStatus& image : status.images) {
     out << "\nimage " << image.manifest.to_string() << "  " << state_of(image) << '\n';
     for (const std::string& name : image.names)

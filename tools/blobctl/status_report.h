@@ -36,6 +36,7 @@ struct ImageStatus {
 struct CacheStatus {
   std::string root;
   bool is_served = false;   // a demandd answers
+  std::string transport;    // of that demandd; empty when none answers
   std::string daemon_json;  // what it says of itself, a JSON object; empty when none answers
   std::vector<ImageStatus> images;
   // Each object counted once, however many images use it.

@@ -37,14 +37,17 @@ std::optional<TransportKind> parse_transport(std::string_view text) {
   return std::nullopt;
 }
 
+std::string transport_in(std::string_view status_reply) {
+  const auto json = nlohmann::json::parse(status_reply, nullptr, false);
+  if (!json.is_object()) return {};
+  const auto member = json.find("transport");
+  return member != json.end() && member->is_string() ? member->get<std::string>() : std::string();
+}
+
 std::optional<TransportKind> running_transport(const cache::CacheRoot& root) {
   const auto reply = control::call(root.path(), R"({"op":"status"})", kStatusTimeout);
   if (!reply) return std::nullopt;
-  const auto json = nlohmann::json::parse(*reply, nullptr, false);
-  if (!json.is_object()) return std::nullopt;
-  const auto member = json.find("transport");
-  if (member == json.end() || !member->is_string()) return std::nullopt;
-  return parse_transport(member->get<std::string>());
+  return parse_transport(transport_in(*reply));
 }
 
 TransportKind choose_transport(const cache::CacheRoot& root, const std::string& wanted) {
