@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 #include "cachefiles/device.h"
 #include "util/fd.h"
@@ -19,6 +20,8 @@ class KernelDevice : public Device {
   // Throws kNotFound (no such device), kUnavailable (somebody has it open), kUnsupported (no right
   // to, or the node leads nowhere), kIo; each says what to do.
   explicit KernelDevice(const std::filesystem::path& node);
+  // An open description that somebody else has opened.
+  explicit KernelDevice(util::Fd device) : fd_(std::move(device)) {}
 
   int poll_fd() const override { return fd_.get(); }
   Read read(util::MutableBytes buffer) override;

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Behaviours at the end of readers, daemons and devices.
+#include <cerrno>
+#include <map>
+
+#include "behaviour/cachefiles/behaviour_test.h"
+
+namespace ondemand::behaviour {
+namespace {
+
+class Endings : public Behaviour {};
+INSTANTIATE_TEST_SUITE_P(, Endings, testing::ValuesIn(parameters()), name_of);
+
+// fscache/003
+TEST_P(Endings, B03_AnotherTagIsTheSameCache) {
+  prepare(image_, {"boot", ""});
+  ASSERT_EQ(begin_service(1, "one"), 0);
+  ASSERT_EQ(mount(image_), 0);
+  EXPECT_EQ(read_all(image_), Outcome::kGood);
+  mount_.reset();
+  end_service();
+  ASSERT_EQ(begin_service(1, "two"), 0);
+  ASSERT_EQ(mount(image_), 0);
+  EXPECT_EQ(read_all(image_), Outcome::kGood);
+  EXPECT_EQ(daemon_->requests().size(), 0u);
+}
+
+// fscache/011
+TEST_P(Endings, B11_DescriptorsMayOutliveTheDevice) {
+  ONLY_ONDEMAND();
+  begin();
+  daemon_->stop();
+  device_.reset();
+  EXPECT_EQ(system_->open(Protocol::kOndemand).error, EBUSY);
+  daemon_->close_descriptors();
+  mount_.reset();
+  daemon_.reset();
+  ASSERT_EQ(begin_service(), 0);
+  ASSERT_EQ(mount(image_), 0);
+  EXPECT_EQ(read_all(image_), Outcome::kGood);
+}
+
+// fscache/012; KERNEL.md section 6: the daemon is killed with waiters.
+TEST_P(Endings, B12_EndOfTheDaemonEndsAllWaiters) {
+  begin();
+  daemon_->stop();
+  std::vector<std::unique_ptr<Reading>> readings;
+  for (unsigned file = 0; file < 4; ++file) {
+    readings.push_back(start(file));
+    if (file < 2) {  // some read, some not
+      ASSERT_TRUE(daemon_->take());
+    }
+  }
+  ASSERT_TRUE(waits());
+  end_service();
+  for (const auto& reading : readings)
+    EXPECT_EQ(reading->wait(), Outcome::kIoError);
+  EXPECT_EQ(start(5)->wait(), Outcome::kIoError);
+  // The mount stays as it is, whoever comes; a new one works.
+  ASSERT_EQ(begin_service(), 0);
+  EXPECT_EQ(start(5)->wait(), Outcome::kIoError);
+  mount_.reset();
+  ASSERT_EQ(mount(image_), 0);
+  EXPECT_EQ(read_all(image_), Outcome::kGood);
+}
+
+TEST_P(Endings, B17_KilledReaderTakesItsRequestBack) {
+  begin();
+  daemon_->stop();
+  for (const bool is_taken : {false, true}) {
+    const auto reading = start(is_taken ? 1 : 0);
+    std::optional<Request> request;
+    if (is_taken) {
+      request = daemon_->take();
+      ASSERT_TRUE(request);
+    } else {
+      ASSERT_TRUE(waits());
+    }
+    reading->kill();
+    EXPECT_EQ(reading->wait(), Outcome::kKilled);
+    EXPECT_TRUE(is_quiet());
+    if (request) {
+      EXPECT_EQ(daemon_->answer(*request, Answer::kNothing), EINVAL);
+    }
+  }
+  EXPECT_EQ(device_->command("restore"), 0);
+  EXPECT_TRUE(is_quiet());
+  const auto one = start(1);
+  const auto two = start(1);
+  daemon_->start(1);
+  EXPECT_EQ(one->wait(), Outcome::kGood);
+  EXPECT_EQ(two->wait(), Outcome::kGood);
+}
+
+// What a daemon that has died had taken comes once more; the device and, in mainline's mode, the
+// descriptors of objects are kept by somebody.
+TEST_P(Endings, B19_SuccessorGetsWhatWasTakenAndNotAnswered) {
+  begin();
+  daemon_->stop();
+  std::vector<std::unique_ptr<Reading>> readings;
+  std::map<std::uint64_t, Request> taken;
+  for (unsigned file = 0; file < 3; ++file) {
+    readings.push_back(start(file));
+    const auto request = daemon_->take();
+    ASSERT_TRUE(request);
+    EXPECT_FALSE(request->is_repeated);
+    taken[request->id] = *request;
+  }
+  auto kept = system_->duplicate(*device_);
+  std::swap(device_, kept);
+  daemon_->use(*device_);
+  kept.reset();  // nobody notices
+  EXPECT_TRUE(is_quiet());
+  EXPECT_EQ(device_->command("restore"), 0);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto request = daemon_->take();
+    ASSERT_TRUE(request);
+    ASSERT_TRUE(taken.contains(request->id));
+    EXPECT_EQ(request->range, taken[request->id].range);
+    EXPECT_EQ(request->is_repeated, is_demand());
+    taken.erase(request->id);
+    EXPECT_EQ(daemon_->answer(*request, Answer::kFill), 0);
+    EXPECT_EQ(daemon_->answer(*request, Answer::kNothing), EINVAL);
+  }
+  daemon_->start(1);
+  for (const auto& reading : readings)
+    EXPECT_EQ(reading->wait(), Outcome::kGood);
+}
+
+TEST_P(Endings, B29_MountWhoseDaemonIsGoneCanBeUnmounted) {
+  begin();
+  daemon_->stop();
+  const auto reading = start(0);
+  ASSERT_TRUE(daemon_->take());
+  end_service();
+  EXPECT_EQ(reading->wait(), Outcome::kIoError);
+  mount_.reset();
+}
+
+}  // namespace
+}  // namespace ondemand::behaviour
