@@ -213,10 +213,11 @@ void ChunkDict::Loader::add_pieces(const erofs::FileExtent& extent, std::uint64_
     const std::uint64_t len = std::min<std::uint64_t>(chunk_size_, file_size - at);
     if (at + len > end) break;  // goes on elsewhere
     const std::uint64_t offset = extent.address + (at - extent.file.offset);
-    if (offset % kBlockSize != 0 || offset > view_size ||
-        util::round_up(len, std::uint64_t{kBlockSize}) > view_size - offset)
+    if (offset % kBlockSize != 0 || offset > view_size || len > view_size - offset)
       throw Error(ErrorCode::kCorrupt, concat(name, ": read extents: data at 0x",
                                               util::to_hex(offset), " is not in its blob"));
+    // Other builders need not pad the last block of a blob; ours is whole blocks.
+    if (util::round_up(len, std::uint64_t{kBlockSize}) > view_size - offset) continue;
     if (pieces_.size() == kMaxPieces)
       throw Error(ErrorCode::kTooLarge,
                   concat(name, ": read extents: dictionary of more than ", kMaxPieces, " chunks"));

@@ -243,6 +243,36 @@ TEST_F(ChunkDictTest, ABootstrapWhoseDataIsNotInItsBlobIsRefused) {
             std::string::npos);
 }
 
+// Another builder's blob may end inside of a block: that one is stored again, the others serve.
+TEST_F(ChunkDictTest, ABlobThatEndsInsideOfABlockServesUpToIt) {
+  BuildOptions raw = options("first");
+  raw.blob.form = blob::StoredForm::kRaw;
+  const BuildResult first = build("first.tar", raw);
+  store::Store store = open_store();
+  util::Buffer bytes = util::read_file(store.blob_path(first.blobs[0].result.digest), 1 << 24);
+  bytes.resize(bytes.size() - (4096 - 500000 % 4096));  // "first", whose tail lies last
+  blob::BlobResult cut;
+  cut.digest = hash::sha256(bytes);
+  cut.uncompressed_digest = cut.digest;
+  cut.stored_size = bytes.size();
+  cut.index.set_form(blob::StoredForm::kRaw);
+  cut.index.append(bytes.size(), bytes.size(), cut.digest);
+  store.put_bytes(bytes, "application/octet-stream");
+  const util::Buffer index = cut.index.encode();
+  store.put_bytes(index, "index");
+  const BlobLayers layers = describe_blob(cut, index);
+  oci::Manifest manifest = oci::parse_manifest(
+      store.read_small_blob(first.manifest, oci::kMaxManifestBytes), "manifest");
+  manifest.layers[0] = layers.blob;
+  manifest.layers[1] = layers.index;
+  store.add_image(
+      store.put_bytes(util::as_bytes(oci::to_json(manifest)), format::kMediaOciManifest), "cut");
+  const BuildResult again = build("first.tar", options("again", {"cut"}));
+  ASSERT_EQ(again.blobs.size(), 2U);
+  EXPECT_EQ(again.blobs[0].result.digest, cut.digest);
+  EXPECT_EQ(again.data.unique_bytes, 500000U % (64 * 1024));
+}
+
 TEST_F(ChunkDictTest, EveryPlaceOfAChunkIsKnownAndItsDigestIsThatOfItsBytes) {
   const BuildResult first = build("first.tar", options("first"));
   const store::Store store = open_store();
