@@ -251,7 +251,7 @@ class Builder {
 
   // A root filesystem from a pipe can be read once only: keep a copy of it without a name.
   void make_rereadable() {
-    if (input_.form != input::Form::kRootfs || input_.layers.size() != 1) return;
+    if (input_.layers.size() != 1 || input_.layers.front().can_reopen) return;
     input::Layer& layer = input_.layers.front();
     auto fd = std::make_shared<util::Fd>(input::open_unlinked_file(options_.temporary));
     const auto source = layer.open_stored();
@@ -264,6 +264,7 @@ class Builder {
     layer.open_stored = [fd, size, name = layer.name] {
       return std::make_unique<util::FdRangeSource>(fd->get(), util::ByteRange{0, size}, name);
     };
+    layer.can_reopen = true;
   }
 
   void count(const tree::Tree& tree) {

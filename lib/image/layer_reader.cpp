@@ -60,7 +60,7 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
   for_each_entry(layer, digests_, &warnings_, [&](tar::TarReader& reader, const tar::Entry& entry) {
     const tree::InodeId inode = add(layer, entry);
     if (data == nullptr) {
-      order_.push_back(inode);
+      order_.push_back({inode, entry.size});
     } else if (inode != tree::kNoData) {
       copy_data(reader, inode, entry.size, *data);
     }
@@ -75,10 +75,12 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
 void LayerReader::reread(const input::Layer& layer, FileSink& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
   for_each_entry(layer, digests_, nullptr, [&](tar::TarReader& reader, const tar::Entry& entry) {
-    if (next_ == order_.size())
+    // Nothing but the order tells which entry is which: a file that somebody writes to meanwhile
+    // must not get the extents of another.
+    if (next_ == order_.size() || order_[next_].size != entry.size)
       throw util::Error(util::ErrorCode::kIo,
                         layer.name + ": read again: changed while it was read");
-    const tree::InodeId inode = order_[next_++];
+    const tree::InodeId inode = order_[next_++].inode;
     if (inode != tree::kNoData && wanted(inode)) copy_data(reader, inode, entry.size, data);
   });
 }

@@ -48,8 +48,13 @@ class LayerReader {
   hash::DigestQueue* digests_;
   ContentRecord* record_ = nullptr;
   std::unique_ptr<ContentDigest> content_;  // with record_
-  std::vector<tree::InodeId> order_;        // of each entry of every layer: its inode, or kNoData
-  std::size_t next_ = 0;                    // position of reread() in order_
+  // Each entry of every layer: its inode, or kNoData.
+  struct Seen {
+    tree::InodeId inode;
+    std::uint64_t size;
+  };
+  std::vector<Seen> order_;
+  std::size_t next_ = 0;  // position of reread() in order_
 };
 
 }  // namespace ondemand::image

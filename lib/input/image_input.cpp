@@ -181,7 +181,9 @@ ImageInput open_stream(std::unique_ptr<util::ByteSource> stream, const std::stri
       throw Error(ErrorCode::kUnsupported, concat(name, ": open: the stream was read already"));
     return std::move(*source);
   };
-  return make_rootfs(options, name, open_once, 0);
+  ImageInput out = make_rootfs(options, name, open_once, 0);
+  out.layers.front().can_reopen = false;
+  return out;
 }
 
 ImageInput open_directory(const InputOptions& options, const std::string& name) {

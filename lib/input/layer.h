@@ -79,6 +79,7 @@ struct Layer {
   // Owns or shares what it reads.  A plain tar from a pipe can be opened once only; a second call
   // throws kUnsupported.
   std::function<std::unique_ptr<util::ByteSource>()> open_stored;
+  bool can_reopen = true;  // open_stored may be called again
 
   std::unique_ptr<LayerStream> open(hash::DigestQueue* digests = nullptr) const {
     return std::make_unique<LayerStream>(open_stored(), expectation, name, digests);

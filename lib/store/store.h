@@ -9,6 +9,7 @@
 // Thread: every member may be called from any thread; a StagedBlob has one user at a time.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -62,6 +63,8 @@ class StagedBlob : public util::ByteSink {
   std::string name_;
   std::filesystem::path temporary_;
   util::Fd fd_;
+  std::uint64_t written_ = 0;  // Unit: bytes, by write()
+  std::uint64_t sent_ = 0;     // of those: on their way to the disk
 };
 
 class Store {

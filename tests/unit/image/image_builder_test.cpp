@@ -52,6 +52,12 @@ class ImageBuilder : public ::testing::Test {
   std::string tar_;
 };
 
+TEST_F(ImageBuilder, AFileIsReadTwiceWithoutACopy) {
+  BuildOptions nowhere = options(2, true);
+  nowhere.temporary = dir_.path() / "missing";
+  EXPECT_EQ(build("one", nowhere).manifest, build("two", options(2, true)).manifest);
+}
+
 TEST_F(ImageBuilder, JobsNeverChangeAByte) {
   const BuildResult one = build("one", options(1));
   const BuildResult four = build("four", options(4));
