@@ -115,9 +115,15 @@ std::optional<std::string> call(const std::filesystem::path& cache_root,
   return line;
 }
 
-bool register_image(const std::filesystem::path& cache_root, const hash::Digest& manifest,
-                    std::chrono::milliseconds timeout) {
-  return call(cache_root, to_json({"register", manifest.to_string()}), timeout).has_value();
+std::optional<std::string> register_image(const std::filesystem::path& cache_root,
+                                          const hash::Digest& manifest,
+                                          std::chrono::milliseconds timeout) {
+  const auto reply = call(cache_root, to_json({"register", manifest.to_string()}), timeout);
+  if (!reply) return std::nullopt;
+  const json object = parse_object(*reply, "reply");
+  const auto transport = object.find("transport");
+  return transport != object.end() && transport->is_string() ? transport->get<std::string>()
+                                                             : std::string();
 }
 
 }  // namespace ondemand::control

@@ -6,8 +6,9 @@
 //   request  {"op":"ping"} | {"op":"register","image":"sha256:..."} | {"op":"status"}
 //   reply    {"ok":true, ...} | {"ok":false,"error":"object: action: reason"}
 //
-// "register" answers only after every incomplete blob of the image is watched, so that a mount
-// made after the reply cannot read a hole unnoticed (DESIGN.md invariant 2).
+// "register" answers only after every incomplete blob of the image is watched, and with the
+// transport through which it is: {"ok":true,"transport":"fanotify"}.  A mount of that kind made
+// after the reply cannot read a hole unnoticed (DESIGN.md invariant 2).
 #pragma once
 
 #include <chrono>
@@ -32,9 +33,11 @@ std::filesystem::path socket_path(const std::filesystem::path& cache_root);
 // Returns the reply line (a JSON object).
 std::optional<std::string> call(const std::filesystem::path& cache_root,
                                 std::string_view request_json, std::chrono::milliseconds timeout);
-// call() with {"op":"register"}; false: no daemon.
-bool register_image(const std::filesystem::path& cache_root, const hash::Digest& manifest,
-                    std::chrono::milliseconds timeout);
+// call() with {"op":"register"}.  Returns the transport that the reply names, empty when it names
+// none; nullopt: no daemon.
+std::optional<std::string> register_image(const std::filesystem::path& cache_root,
+                                          const hash::Digest& manifest,
+                                          std::chrono::milliseconds timeout);
 
 // What a request asks for.  `image` is empty where the operation names none.
 struct Request {

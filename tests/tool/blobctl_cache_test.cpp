@@ -275,7 +275,7 @@ TEST_F(Blobctl, LazyImageMountsOnceADaemonTookCharge) {
     if (json::parse(line)["op"] != "register") return std::string(R"({"ok":true})");
     request = line;
     fill();
-    return std::string(R"({"ok":true})");
+    return std::string(R"({"ok":true,"transport":"fanotify"})");
   });
   ASSERT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 0) << err_;
   EXPECT_EQ(json::parse(request)["op"], "register");
@@ -347,6 +347,37 @@ TEST_F(Blobctl, MountGoesTheWayThatTheDaemonHasTaken) {
   EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
   EXPECT_TRUE(is_one_line(err_)) << err_;
   EXPECT_NE(err_.find("fsid "), std::string::npos) << err_;
+  EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
+}
+
+// The status call finds nobody that says how it serves, as when no demandd ran yet.
+TEST_F(Blobctl, MountOfALazyImageIsRefusedWhereTheDaemonThatRegistersServesAnotherWay) {
+  ASSERT_EQ(prepare(), 0) << err_;
+  for (const char* reply : {R"({"ok":true,"transport":"cachefiles-demand"})",
+                            R"({"ok":true,"transport":"cachefiles"})", R"({"ok":true})"}) {
+    const control::Server daemon(at("cache"), [&](std::string_view line) {
+      return json::parse(line)["op"] == "register" ? std::string(reply)
+                                                   : std::string(R"({"ok":true})");
+    });
+    EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
+    EXPECT_TRUE(is_one_line(err_)) << err_;
+    EXPECT_NE(err_.find("mount through fanotify: demandd serves"), std::string::npos) << err_;
+    EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
+  }
+}
+
+TEST_F(Blobctl, MountIsTakenBackWhenAnotherDaemonHasComeMeanwhile) {
+  SKIP_UNLESS_MOUNTABLE();
+  ASSERT_EQ(prepare(), 0);
+  int registered = 0;
+  const control::Server daemon(at("cache"), [&](std::string_view line) {
+    if (json::parse(line)["op"] != "register") return std::string(R"({"ok":true})");
+    return std::string(registered++ == 0 ? R"({"ok":true,"transport":"fanotify"})"
+                                         : R"({"ok":true,"transport":"cachefiles"})");
+  });
+  EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
+  EXPECT_NE(err_.find("demandd serves this cache through cachefiles"), std::string::npos) << err_;
+  EXPECT_EQ(registered, 2);
   EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
 }
 

@@ -48,13 +48,27 @@ Action define(CLI::App& app) {
 
 namespace {
 
+// False: no demandd.  A demandd may have come, or gone and come another way, since the kind was
+// chosen, and one that watches over fscache does not see what a file-backed mount reads.
+bool take_charge(const cache::CacheRoot& root, const cache::PreparedImage& image,
+                 TransportKind kind, const std::string& name) {
+  const auto served = control::register_image(root.path(), image.manifest, kRegisterTimeout);
+  if (served && *served != to_string(kind))
+    throw Error(ErrorCode::kUnavailable,
+                util::concat(name, ": mount through ", to_string(kind),
+                             ": demandd serves this cache through ",
+                             served->empty() ? "an unknown interface" : util::printable(*served)));
+  return served.has_value();
+}
+
 // A daemon that ended between its promise and the mount knows nothing of the mount: ask again, and
 // take the mount back when there is nobody to serve it.
 void confirm_served(const cache::CacheRoot& root, const cache::PreparedImage& image,
-                    const std::filesystem::path& mountpoint, const std::string& name) {
+                    TransportKind kind, const std::filesystem::path& mountpoint,
+                    const std::string& name) {
   std::string reason = "demandd has ended";
   try {
-    if (control::register_image(root.path(), image.manifest, kRegisterTimeout)) return;
+    if (take_charge(root, image, kind, name)) return;
   } catch (const Error& error) {
     reason = error.message();
   }
@@ -97,8 +111,7 @@ int run_mount(const MountOptions& options, cli::Io&) {
   const std::uint64_t missing = check_before_mount(root, image, kind, name);
   // Over fscache the kernel may ask for any file, complete ones too.
   const bool must_register = missing > 0 || kind != TransportKind::kFanotify;
-  const bool is_served =
-      must_register && control::register_image(root.path(), image.manifest, kRegisterTimeout);
+  const bool is_served = must_register && take_charge(root, image, kind, name);
   if (missing > 0 && !is_served)
     throw Error(ErrorCode::kUnavailable,
                 util::concat(name, ": mount: ", missing,
@@ -109,7 +122,7 @@ int run_mount(const MountOptions& options, cli::Io&) {
     mount_file_backed(image, options);
   else
     mount_over_fscache(root, image, options);
-  if (missing > 0) confirm_served(root, image, options.mountpoint, name);
+  if (missing > 0) confirm_served(root, image, kind, options.mountpoint, name);
   return 0;
 }
 

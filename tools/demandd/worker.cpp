@@ -58,7 +58,7 @@ std::string answer_control(Worker& worker, std::string_view request) {
                             : std::nullopt;
     if (!digest) throw Error(ErrorCode::kCorrupt, "request: parse: \"image\" is no digest");
     worker.registrar.add(*digest);
-    return R"({"ok":true})";
+    return nlohmann::json{{"ok", true}, {"transport", worker.transport->name()}}.dump();
   }
   throw Error(ErrorCode::kUnsupported, "request: unknown op " + util::printable(op));
 }

@@ -113,8 +113,18 @@ TEST(Control, RegistersAnImage) {
     image.set_value(parse_request(line).image);
     return ok_reply();
   });
-  EXPECT_TRUE(register_image(root.path(), digest, kLong));
+  EXPECT_EQ(register_image(root.path(), digest, kLong), "");
   EXPECT_EQ(image.get_future().get(), digest.to_string());
+}
+
+TEST(Control, TellsTheTransportOfARegisteredImage) {
+  const test::TemporaryDirectory root;
+  const auto digest = hash::sha256(util::as_bytes("manifest"));
+  std::string reply = R"({"ok":true,"transport":"cachefiles"})";
+  const Server server(root.path(), [&](std::string_view) { return reply; });
+  EXPECT_EQ(register_image(root.path(), digest, kLong), "cachefiles");
+  reply = R"({"ok":true,"transport":7})";
+  EXPECT_EQ(register_image(root.path(), digest, kLong), "");
 }
 
 TEST(Control, FindsNoDaemonWhereNoneListens) {
