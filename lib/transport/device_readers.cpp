@@ -17,6 +17,9 @@ namespace ondemand::transport {
 
 namespace {
 
+// Unit: milliseconds.
+constexpr int kProbeMs = 2000;
+
 util::Fd make_event() {
   util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!fd) throw util::errno_error("eventfd", "open", errno);
@@ -30,10 +33,12 @@ void raise(const util::Fd& event) {
 
 }  // namespace
 
-DeviceReaders::DeviceReaders(cachefiles::Device& device, util::Log& log, Handler handler)
+DeviceReaders::DeviceReaders(cachefiles::Device& device, util::Log& log, Handler handler,
+                             std::function<void()> probe)
     : device_(device),
       log_(log),
       handler_(std::move(handler)),
+      probe_(std::move(probe)),
       stop_event_(make_event()),
       dead_event_(make_event()) {}
 
@@ -43,7 +48,7 @@ DeviceReaders::~DeviceReaders() {
 
 void DeviceReaders::start(std::size_t threads) {
   for (std::size_t i = 0; i < threads; ++i)
-    threads_.emplace_back([this] { run(); });
+    threads_.emplace_back([this, i] { run(probe_ && i == 0); });
 }
 
 void DeviceReaders::stop() {
@@ -66,11 +71,15 @@ void DeviceReaders::note_dead() noexcept {
 }
 
 // True when there may be a message.
-bool DeviceReaders::wait() const {
-  pollfd polls[2] = {{device_.poll_fd(), POLLIN, 0}, {stop_event_.get(), POLLIN, 0}};
-  // The time limit is for what may die without waking anybody.
-  if (::poll(polls, 2, 1000) <= 0) return false;
-  return polls[0].revents != 0;
+bool DeviceReaders::wait(bool is_prober) {
+  pollfd polls[3] = {{device_.poll_fd(), POLLIN, 0},
+                     {stop_event_.get(), POLLIN, 0},
+                     {dead_event_.get(), POLLIN, 0}};
+  const int count = ::poll(polls, 3, is_prober ? kProbeMs : -1);
+  if (count == 0) probe_();
+  if (count <= 0) return false;
+  if ((polls[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) note_dead();
+  return (polls[0].revents & POLLIN) != 0;
 }
 
 // False when nothing was there.
@@ -86,13 +95,13 @@ bool DeviceReaders::read_one(util::MutableBytes buffer) {
   return true;
 }
 
-void DeviceReaders::run() {
+void DeviceReaders::run(bool is_prober) {
   // More than any message: one that is too long is seen to be so, and can be answered.
   std::array<std::uint8_t, 2 * cachefiles::abi::kMaxMessageBytes> buffer{};
   int idle = 0;
   while (!is_stopping_ && !is_dead_) {
     try {
-      if (!wait() || is_stopping_) continue;
+      if (!wait(is_prober) || is_stopping_) continue;
       // Another thread may have been faster.  A device that always wakes us and never has anything
       // must not use up a processor.
       idle = read_one(buffer) ? 0 : idle + 1;

@@ -21,8 +21,10 @@ class DeviceReaders {
   // throws is logged.
   using Handler = std::function<void(util::Bytes)>;
 
-  // Borrows device and log.  Throws kIo.
-  DeviceReaders(cachefiles::Device& device, util::Log& log, Handler handler);
+  // `probe`: asks the device now and then whether it is dead, for a mode whose poll() does not
+  // tell.  Borrows device and log.  Throws kIo.
+  DeviceReaders(cachefiles::Device& device, util::Log& log, Handler handler,
+                std::function<void()> probe = nullptr);
   ~DeviceReaders();
   DeviceReaders(const DeviceReaders&) = delete;
   DeviceReaders& operator=(const DeviceReaders&) = delete;
@@ -38,13 +40,14 @@ class DeviceReaders {
   int dead_fd() const { return dead_event_.get(); }
 
  private:
-  void run();
-  bool wait() const;
+  void run(bool is_prober);
+  bool wait(bool is_prober);
   bool read_one(util::MutableBytes buffer);
 
   cachefiles::Device& device_;
   util::Log& log_;
   const Handler handler_;
+  const std::function<void()> probe_;
   const util::Fd stop_event_, dead_event_;
   std::atomic<bool> is_stopping_ = false;
   std::atomic<bool> is_dead_ = false;

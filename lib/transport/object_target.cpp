@@ -12,6 +12,13 @@
 
 namespace ondemand::transport {
 
+namespace {
+// What the kernel means by ENOBUFS.  Source: KERNEL.md section 2.4.
+constexpr std::string_view kWriteRefused =
+    "write (the disk is fuller than the cache's limit bstop, by default 99 %, or the kernel has "
+    "closed the object)";
+}  // namespace
+
 OpenObjectRef ObjectTarget::current(std::string_view action) const {
   const std::lock_guard lock(mutex_);
   if (!object_) throw util::errno_error(name_, action, ENOBUFS);
@@ -57,6 +64,7 @@ void ObjectTarget::write(std::uint64_t offset, util::Bytes bytes) {
   const OpenObjectRef object = current("write");
   for_each_aligned_piece(bytes, [&](std::uint64_t at, util::Bytes piece) {
     const int error = device_.write_object(object->fd(), offset + at, piece);
+    if (error == ENOBUFS) throw util::errno_error(name_, kWriteRefused, error);
     if (error != 0) throw util::errno_error(name_, "write", error);
   });
 }

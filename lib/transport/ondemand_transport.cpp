@@ -30,7 +30,10 @@ OndemandTransport::OndemandTransport(cachefiles::Device& device, SharedCounter& 
       engine_(engine),
       log_(log),
       notes_(log),
-      readers_(device, log, [this](util::Bytes bytes) { handle(bytes); }) {}
+      // A command that no kernel knows does nothing; only a dead cache says EIO to it.
+      readers_(
+          device, log, [this](util::Bytes bytes) { handle(bytes); }, [this] { command("probe"); }) {
+}
 
 OndemandTransport::~OndemandTransport() {
   stop(std::chrono::milliseconds(0));

@@ -46,11 +46,11 @@ class ScriptedDevice : public cachefiles::Device {
     const std::lock_guard lock(mutex_);
     complete_ = std::move(answer);
   }
-  // Every read and every command fails with EIO.
-  void die() {
+  // Every read and every command fails with EIO.  `wakes`: poll() tells.
+  void die(bool wakes = true) {
     const std::lock_guard lock(mutex_);
     is_dead_ = true;
-    ring();
+    if (wakes) ring();
   }
   // Number `index` of all commands so far; waits for it.
   std::string command_at(std::size_t index) {
@@ -107,6 +107,8 @@ class ScriptedDevice : public cachefiles::Device {
   }
   int command(std::string_view text) override {
     std::unique_lock lock(mutex_);
+    // It comes when it wants to.
+    if (text == "probe") return is_dead_ ? EIO : EOPNOTSUPP;
     commands_.emplace_back(text);
     changed_.notify_all();
     if (is_dead_) return EIO;

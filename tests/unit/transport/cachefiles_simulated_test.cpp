@@ -361,10 +361,8 @@ TEST_P(CachefilesSimulatedTest, TheDeathOfTheCacheIsNoticed) {
   kernel_->fail_cache();
   EXPECT_NE(waiting.get().error, 0);
   source_->release(blob_.blob->digest);
-  if (is_demand()) {
-    pollfd dead{worker_.transport->dead_fd(), POLLIN, 0};
-    EXPECT_EQ(::poll(&dead, 1, 10'000), 1);
-  }
+  pollfd dead{worker_.transport->dead_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&dead, 1, 30'000), 1);
   survival_->note_dead();
   EXPECT_TRUE(survival_->is_dead());
 }
