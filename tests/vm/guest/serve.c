@@ -7,7 +7,10 @@
  *                                         file of COPIES, and mark it
  *   serve run ROOT COPIES THREADS LOG     bind ROOT and answer until SIGTERM;
  *                                         LOG gets a line for each request:
- *                                         id, offset, count, flags, path
+ *                                         id, offset, count, flags, path;
+ *                                         SIGUSR1 makes it write "restore"
+ *   serve compare DIR SOURCE SECONDS SEED read pieces of files of DIR at random;
+ *                                         errors are borne, wrong data is not
  *
  * "run" writes "bound" to standard output when requests can come.
  */
@@ -24,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cachedir.h"
@@ -33,7 +37,7 @@
 static const char *root, *copies;
 static FILE *request_log;
 static int device;
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, restore;
 
 static void die(const char *object, const char *action)
 {
@@ -124,6 +128,10 @@ static void *serve(void *arg)
 
 	(void)arg;
 	while (!ended) {
+		if (restore) {
+			restore = 0;
+			command("restore");
+		}
 		if (poll(&ready, 1, 100) <= 0 || !(ready.revents & POLLIN) ||
 		    read(device, &u, sizeof(u)) <= 0)
 			continue;
@@ -139,10 +147,68 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void on_term(int number)
+static void on_signal(int number)
 {
-	(void)number;
-	ended = 1;
+	if (number == SIGUSR1)
+		restore = 1;
+	else
+		ended = 1;
+}
+
+/* Regular files directly in DIR are read until the time is over. */
+static int compare(const char *dir, const char *source, int seconds)
+{
+	static unsigned char have[65536], want[65536];
+	char *names[256], path[1024];
+	unsigned long good = 0, bad = 0;
+	int count = 0, fd, from;
+	time_t end = time(NULL) + seconds;
+	struct dirent *entry;
+	struct stat st;
+	DIR *list = opendir(source);
+
+	if (!list)
+		die(source, "open");
+	while ((entry = readdir(list)) && count < 256) {
+		if (!fstatat(dirfd(list), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		    S_ISREG(st.st_mode) && st.st_size > 0)
+			names[count++] = strdup(entry->d_name);
+	}
+	closedir(list);
+	while (count && time(NULL) < end) {
+		const char *name = names[random() % count];
+		size_t len = 1 + random() % sizeof(have);
+		ssize_t got, wanted;
+		off_t off;
+
+		snprintf(path, sizeof(path), "%s/%s", source, name);
+		from = open(path, O_RDONLY);
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		fd = open(path, O_RDONLY);
+		if (from < 0 || fd < 0 || fstat(from, &st) < 0) {
+			bad++;
+		} else {
+			off = random() % st.st_size;
+			got = pread(fd, have, len, off);
+			wanted = got < 0 ? got : pread(from, want, got, off);
+			if (got != wanted || (got > 0 && memcmp(have, want, got))) {
+				printf("%s: %zu bytes at %lld: wrong data\n", name, len,
+				       (long long)off);
+				return 3;
+			}
+			if (got < 0)
+				bad++;
+			else
+				good++;
+			posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		}
+		if (from >= 0)
+			close(from);
+		if (fd >= 0)
+			close(fd);
+	}
+	printf("%lu good, %lu failed\n", good, bad);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -156,9 +222,14 @@ int main(int argc, char **argv)
 		prepare(argv[3]);
 		return 0;
 	}
+	if (argc == 6 && !strcmp(argv[1], "compare")) {
+		srandom(atoi(argv[5]));
+		return compare(argv[2], argv[3], atoi(argv[4]));
+	}
 	if (argc != 6 || strcmp(argv[1], "run")) {
 		fprintf(stderr, "usage: serve prepare ROOT VOLUME COPIES\n"
-				"       serve run ROOT COPIES THREADS LOG\n");
+				"       serve run ROOT COPIES THREADS LOG\n"
+				"       serve compare DIR SOURCE SECONDS SEED\n");
 		return 2;
 	}
 	root = argv[2];
@@ -175,7 +246,8 @@ int main(int argc, char **argv)
 		die("/dev/cachefiles_demand", "open");
 	if (command("dir %s", root) < 0 || command("bind") < 0)
 		die(root, "bind");
-	signal(SIGTERM, on_term);
+	signal(SIGTERM, on_signal);
+	signal(SIGUSR1, on_signal);
 	puts("bound");
 	fflush(stdout);
 	for (i = 0; i < count; i++)
