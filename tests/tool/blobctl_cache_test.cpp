@@ -411,6 +411,24 @@ TEST_F(Blobctl, MountOverFscacheChecksWhatTheKernelWouldFindTooLate) {
   EXPECT_NE(refusal().find("prepare --for cachefiles-demand"), std::string::npos);
 }
 
+TEST_F(Blobctl, DoctorTellsOfEveryTransportAndLeavesNothing) {
+  const int status = run({"doctor", "--cache", at("nowhere")});
+  EXPECT_FALSE(std::filesystem::exists(at("nowhere")));
+  EXPECT_EQ(err_, "");
+  EXPECT_TRUE(status == 0 || status == 1);
+  for (const char* word : {"kernel ", "transports", "cachefiles-demand", "fanotify"})
+    EXPECT_NE(out_.find(word), std::string::npos) << word;
+  EXPECT_EQ(run({"doctor", "--json", "--cache", at("nowhere")}), status);
+  const json report = json::parse(out_);
+  bool ready = false;
+  for (const json& transport : report["transports"]) {
+    ready = ready || transport["ready"];
+    EXPECT_EQ(transport["ready"].get<bool>(), transport["problems"].empty());
+  }
+  EXPECT_EQ(ready, status == 0);
+  EXPECT_EQ(report["kernel"]["devices"].size(), 2u);
+}
+
 TEST_F(Blobctl, InspectShowsEveryFieldOfEachKind) {
   ASSERT_EQ(prepare(), 0);
   const cache::CacheRoot root(at("cache"));

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "blobctl/cmd_check.h"
+#include "blobctl/cmd_doctor.h"
 #include "blobctl/cmd_export.h"
 #include "blobctl/cmd_inspect.h"
 #include "blobctl/cmd_measure.h"
@@ -17,7 +18,7 @@ namespace ondemand::blobctl {
 std::span<const Command> commands() {
   static const std::array table{
       kPrepareCommand, kMountCommand,  kUmountCommand, kStatusCommand,  kInspectCommand,
-      kServeCommand,   kExportCommand, kCheckCommand,  kMeasureCommand,
+      kServeCommand,   kExportCommand, kCheckCommand,  kMeasureCommand, kDoctorCommand,
   };
   return table;
 }
