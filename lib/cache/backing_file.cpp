@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include "cache/extents.h"
 #include "util/align.h"
@@ -57,17 +58,6 @@ BackingState inspect_fd(int fd, std::uint64_t size, const std::string& name) {
   state.present = data - std::min(data, state.unwritten);
   state.has_xattr = has_object_xattr(fd, size, name);
   return state;
-}
-
-// Makes holes of the extents that were never written, and says whether all of them are gone.  The
-// clean pages of them in the page cache, which could be taken for data, go too.
-bool punch_unwritten(int fd, const std::string& name) {
-  for (const util::ByteRange& range : unwritten_ranges(fd, name)) {
-    if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                    static_cast<off_t>(range.offset), static_cast<off_t>(range.len)) != 0)
-      return false;
-  }
-  return unwritten_ranges(fd, name).empty();
 }
 
 [[noreturn]] void refuse_in_use(const std::string& name, const std::string& reason) {
@@ -162,7 +152,9 @@ EnsureResult ensure_backing_file(const std::filesystem::path& temporary_director
           : util::concat("has ", state.size, " bytes where ", object_size, " belong");
   if (is_open_elsewhere(fd.get())) refuse_in_use(name, reason);
   Fd writable = util::open_file(path, O_RDWR | O_NOFOLLOW);
-  const bool is_mended = is_sized && punch_unwritten(writable.get(), name);
+  const bool is_mended =
+      is_sized &&
+      punch_unwritten(writable.get(), {0, std::numeric_limits<std::uint64_t>::max()}, name);
   if (!is_mended && (state.present > 0 || state.unwritten > 0)) {
     create_backing_file(temporary_directory, path, object_size);  // replaces it
     return EnsureResult::kRepaired;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/extents.h"
 
+#include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
@@ -123,6 +124,19 @@ std::vector<ByteRange> unwritten_ranges(int fd, std::string_view name) {
   // ext4 allocates unwritten extents for data on its way to the disk and converts them after it.
   // A second, syncing look finds those converted; only what both saw was never written.
   return intersect(first, unwritten_pass(fd, name));
+}
+
+bool punch_unwritten(int fd, ByteRange within, std::string_view name) {
+  const auto left = [&] { return intersect(unwritten_ranges(fd, name), {within}); };
+  for (const ByteRange& range : left()) {
+    int done = 0;
+    do {
+      done = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                         static_cast<off_t>(range.offset), static_cast<off_t>(range.len));
+    } while (done != 0 && errno == EINTR);
+    if (done != 0) return false;
+  }
+  return left().empty();
 }
 
 }  // namespace ondemand::cache

@@ -25,4 +25,8 @@ std::uint64_t present_bytes(int fd, std::string_view name);
 // does not count.  Empty on file systems without FIEMAP.
 std::vector<util::ByteRange> unwritten_ranges(int fd, std::string_view name);
 
+// Makes holes of those inside `within`, and says whether all of them are gone.  Clean pages of them
+// in the page cache, which could be taken for data, go too.  The descriptor is open for writing.
+bool punch_unwritten(int fd, util::ByteRange within, std::string_view name);
+
 }  // namespace ondemand::cache

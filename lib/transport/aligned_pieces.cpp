@@ -45,7 +45,7 @@ std::vector<util::ByteRange> widen(const std::vector<util::ByteRange>& ranges,
     const std::uint64_t end =
         std::min(within.end(), util::round_up<std::uint64_t>(range.end(), kDirectAlignment));
     if (!wide.empty() && begin <= wide.back().end()) {
-      wide.back().len = end - wide.back().offset;
+      wide.back().len = std::max(end, wide.back().end()) - wide.back().offset;
     } else {
       wide.push_back({begin, end - begin});
     }

@@ -6,7 +6,7 @@
 // kernel reads it that way.  A buffered write makes the kernel's read wait for its writeback
 // (1.8 times the cold time, KERNEL-TRIAL.md section 3), and where it fails for want of room some
 // file systems leave blocks of zeros that count as data.  A direct write that ends early leaves
-// whole blocks and holes.
+// whole blocks, holes, and extents without data that can be found and removed (failed_writes.h).
 #pragma once
 
 #include <algorithm>

@@ -24,12 +24,17 @@ DirectTarget::DirectTarget(const std::filesystem::path& path, std::string name, 
 }
 
 std::vector<util::ByteRange> DirectTarget::missing(util::ByteRange range) {
-  return widen(cache::missing_ranges(fd_.get(), range, name_), range);
+  std::vector<util::ByteRange> holes = cache::missing_ranges(fd_.get(), range, name_);
+  failed_.add_left_over(range, holes);
+  return widen(holes, range);
 }
 
 void DirectTarget::write(std::uint64_t offset, util::Bytes bytes) {
   for_each_aligned_piece(bytes, [&](std::uint64_t at, util::Bytes piece) {
-    util::pwrite_full(fd_.get(), piece, offset + at, name_);
+    failed_.run(
+        {offset + at, piece.size()},
+        [&] { util::pwrite_full(fd_.get(), piece, offset + at, name_); },
+        [this](util::ByteRange range) { return cache::punch_unwritten(fd_.get(), range, name_); });
   });
 }
 

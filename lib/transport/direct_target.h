@@ -3,7 +3,8 @@
 // A backing file of a demand cache as the engine fills it: by path, with direct I/O.
 //
 // The kernel asks the file system itself what is present, at any time; so nothing here may make a
-// block count as data before its bytes are there, and no hole is ever made in a file in use.
+// block count as data before its bytes are there.  The only holes that are ever made in a file in
+// use are of extents that a failed write has left without data (failed_writes.h).
 #pragma once
 
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "serve/target.h"
 #include "transport/aligned_pieces.h"
+#include "transport/failed_writes.h"
 #include "util/fd.h"
 
 namespace ondemand::transport {
@@ -31,6 +33,7 @@ class DirectTarget : public serve::Target {
  private:
   const std::string name_;
   const util::Fd fd_;
+  FailedWrites failed_;
 };
 
 }  // namespace ondemand::transport

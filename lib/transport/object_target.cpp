@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/object_target.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "cache/extents.h"
 #include "transport/aligned_pieces.h"
 #include "util/error.h"
+#include "util/fd.h"
 
 namespace ondemand::transport {
 
@@ -57,15 +60,27 @@ std::vector<util::ByteRange> ObjectTarget::missing(util::ByteRange range) {
     // Data of no length: a device that contradicts itself.
     if (at == data) throw util::errno_error(name_, "look for holes", EIO);
   }
+  failed_.add_left_over(range, holes);
   return widen(holes, range);
+}
+
+bool ObjectTarget::punch(util::ByteRange range) const {
+  if (path_.empty()) return false;
+  const util::Fd fd = util::open_file(path_, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  return util::file_size(fd.get(), name_) == size_ &&
+         cache::punch_unwritten(fd.get(), range, name_);
 }
 
 void ObjectTarget::write(std::uint64_t offset, util::Bytes bytes) {
   const OpenObjectRef object = current("write");
   for_each_aligned_piece(bytes, [&](std::uint64_t at, util::Bytes piece) {
-    const int error = device_.write_object(object->fd(), offset + at, piece);
-    if (error == ENOBUFS) throw util::errno_error(name_, kWriteRefused, error);
-    if (error != 0) throw util::errno_error(name_, "write", error);
+    const auto write = [&] {
+      const int error = device_.write_object(object->fd(), offset + at, piece);
+      if (error == ENOBUFS) throw util::errno_error(name_, kWriteRefused, error);
+      if (error != 0) throw util::errno_error(name_, "write", error);
+    };
+    failed_.run({offset + at, piece.size()}, write,
+                [this](util::ByteRange range) { return punch(range); });
   });
 }
 

@@ -4,6 +4,7 @@
 // the object, which comes and goes while the file stays.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "cachefiles/device.h"
 #include "serve/target.h"
+#include "transport/failed_writes.h"
 
 namespace ondemand::transport {
 
@@ -34,9 +36,11 @@ using OpenObjectRef = std::shared_ptr<OpenObject>;
 
 class ObjectTarget : public serve::Target {
  public:
-  // Borrows the device.
-  ObjectTarget(cachefiles::Device& device, std::string name, std::uint64_t size)
-      : device_(device), name_(std::move(name)), size_(size) {}
+  // Borrows the device.  `path`: of the same file, through which what a failed write leaves is
+  // removed (failed_writes.h), which the descriptor does not let us; empty: not known.
+  ObjectTarget(cachefiles::Device& device, std::string name, std::uint64_t size,
+               std::filesystem::path path = {})
+      : device_(device), name_(std::move(name)), size_(size), path_(std::move(path)) {}
 
   const std::string& name() const override { return name_; }
   // While there is no object both throw an error with the errno ENOBUFS, as the kernel does for a
@@ -52,11 +56,14 @@ class ObjectTarget : public serve::Target {
 
  private:
   OpenObjectRef current(std::string_view action) const;
+  bool punch(util::ByteRange range) const;
   std::uint64_t seek(int fd, std::uint64_t from, int whence, std::uint64_t end) const;
 
   cachefiles::Device& device_;
   const std::string name_;
   const std::uint64_t size_;
+  const std::filesystem::path path_;
+  FailedWrites failed_;
   mutable std::mutex mutex_;
   OpenObjectRef object_;
 };

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "cache/backing_path.h"
 #include "cache/extents.h"
 #include "cachefiles/abi.h"
 #include "cachefiles/commands.h"
@@ -114,13 +115,16 @@ void OndemandTransport::handle_bad(util::Bytes bytes, const Error& error) {
 }
 
 std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const OndemandMessage& message,
-                                                           std::uint64_t size) {
+                                                           const CatalogFile& file) {
   const std::lock_guard lock(mutex_);
   std::weak_ptr<ObjectTarget>& known = targets_[{message.volume_key, message.cookie_key}];
   std::shared_ptr<ObjectTarget> target = known.lock();
-  if (!target || target->size() != size) {
+  if (!target || target->size() != file.size) {
+    // <root>/cache is three above the prepared file; the kernel's one may be of another volume.
+    const auto cache_directory = file.path.parent_path().parent_path().parent_path();
     target = std::make_shared<ObjectTarget>(
-        device_, util::printable(concat(message.volume_key, "/", message.cookie_key)), size);
+        device_, util::printable(concat(message.volume_key, "/", message.cookie_key)), file.size,
+        cache_directory / cache::backing_path(message.volume_key, message.cookie_key));
     known = target;
   }
   return target;
@@ -138,7 +142,7 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
       notes_.log_refusal(util::printable(name), hash::Digest{}, {}, "no prepared image has this");
     return;
   }
-  const Object object{open, file, target_of(message, file->size)};
+  const Object object{open, file, target_of(message, *file)};
   {
     // Before the answer: the first READ may be faster than the return of the write.
     const std::lock_guard lock(mutex_);

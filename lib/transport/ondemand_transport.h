@@ -74,7 +74,7 @@ class OndemandTransport : public Transport {
   void handle_read(const cachefiles::OndemandMessage& message);
   void handle_close(std::uint32_t object_id);
   std::shared_ptr<ObjectTarget> target_of(const cachefiles::OndemandMessage& message,
-                                          std::uint64_t size);
+                                          const CatalogFile& file);
   void serve_range(const Pending& pending);
   void copy_local(const Pending& pending);
   void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;
