@@ -100,6 +100,9 @@ void Planner::collect() {
     plan.size = size_on_disk(inode);
     if (inode.xattrs != nullptr && !inode.xattrs->empty())
       plan.xattr_set = layout_.xattrs.add(*inode.xattrs);
+    // What has too many chunks is refused here, where its path is known.
+    if (inode.type == FileType::kRegular && inode.inline_data.empty() && plan.size > 0)
+      choose_chunk_layout(inode.extents, plan.size);
     layout_.by_offset.push_back(visit.inode);
   });
 }

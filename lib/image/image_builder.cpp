@@ -183,14 +183,17 @@ class Builder {
   tree::Tree read_layers() {
     if (!options_.dictionary.empty()) {
       make_rereadable();
-      tree::TreeBuilder unused;
+      tree::TreeBuilder unused(options_.rules.whiteouts);
       std::vector<std::string> told_later;
       LayerReader reader(unused, told_later, &digests_);
+      DropList dropped_later;
+      reader.set_rules(rules(), dropped_later);
       choose_donors(
           [&](const input::Layer& layer, DataPipeline& data) { reader.read(layer, &data); });
     }
-    tree::TreeBuilder builder;
+    tree::TreeBuilder builder(options_.rules.whiteouts);
     LayerReader reader(builder, result_.warnings, &digests_);
+    reader.set_rules(rules(), result_.dropped);
     if (options_.verify) reader.record_content(content_);
     DataPipeline data = make_pipeline([&builder](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(builder.inode(inode).extents, extent);
@@ -212,8 +215,9 @@ class Builder {
   // Two passes: which files are left is known only when all layers have been merged.
   tree::Tree read_into_one_blob() {
     make_rereadable();
-    tree::TreeBuilder builder;
+    tree::TreeBuilder builder(options_.rules.whiteouts);
     LayerReader reader(builder, result_.warnings, &digests_);
+    reader.set_rules(rules(), result_.dropped);
     if (options_.verify) reader.record_content(content_);
     for (const input::Layer& layer : input_.layers)
       reader.read(layer, nullptr);
@@ -235,6 +239,12 @@ class Builder {
     result_.data = data.stats();
     set_final_devices(tree, result_.data);
     return tree;
+  }
+
+  ReadRules rules() const {
+    ReadRules rules = options_.rules;
+    rules.has_lower_layers = input_.form != input::Form::kRootfs;
+    return rules;
   }
 
   void add_known_chunks(DataPipeline& data) {
@@ -260,6 +270,11 @@ class Builder {
     while (const std::size_t got = source->read(piece)) {
       util::write_full(fd->get(), util::Bytes(piece).first(got), layer.name);
       size += got;
+      if (size > options_.rules.max_bytes)
+        throw util::Error(
+            util::ErrorCode::kTooLarge,
+            util::concat(layer.name, ": keep a copy: more than ", options_.rules.max_bytes,
+                         " bytes; --max-bytes allows more"));
     }
     layer.open_stored = [fd, size, name = layer.name] {
       return std::make_unique<util::FdRangeSource>(fd->get(), util::ByteRange{0, size}, name);

@@ -12,6 +12,7 @@
 #include "blob/blob_writer.h"
 #include "image/data_pipeline.h"
 #include "image/image_objects.h"
+#include "image/read_rules.h"
 #include "input/image_input.h"
 #include "input/spool.h"
 #include "store/store.h"
@@ -35,6 +36,7 @@ struct BuildOptions {
   std::vector<std::string> dictionary;
   // As many blobs as the image may refer to; its own are always kept.  Range: 1..65535
   std::size_t max_blobs = kDefaultMaxBlobs;
+  ReadRules rules;
   // Read everything back, as strangers would, and compare it with what went in, before anything
   // becomes visible.
   bool verify = false;
@@ -54,6 +56,7 @@ struct BuildResult {
   std::uint64_t inodes = 0;
   std::uint64_t added_bytes = 0;  // to the store, of blobs, indexes and bootstrap
   std::vector<std::string> warnings;
+  DropList dropped;  // what EROFS cannot hold
 };
 
 // The image is in the store when it returns; when it throws, nothing of it is visible.

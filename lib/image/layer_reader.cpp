@@ -1,28 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/layer_reader.h"
 
+#include <algorithm>
+
 #include "util/error.h"
+#include "util/text.h"
 
 namespace ondemand::image {
 
 namespace {
 
+// Ours, beside the limits that the user can change: names and link targets are held in memory.
+constexpr std::uint64_t kMaxTextBytes = std::uint64_t{4} << 30;
+constexpr std::uint64_t kMaxWhiteoutWarnings = tar::TarReader::kMaxWarnings;
+
+// Ends a stream that goes on beyond what the user allows.
+class BoundedSource : public util::ByteSource {
+ public:
+  BoundedSource(util::ByteSource& inner, std::uint64_t& total, std::uint64_t limit,
+                const std::string& name)
+      : inner_(inner), total_(total), limit_(limit), name_(name) {}
+  std::size_t read(util::MutableBytes out) override {
+    const std::size_t got = inner_.read(out);
+    total_ += got;
+    if (total_ > limit_)
+      throw util::Error(
+          util::ErrorCode::kTooLarge,
+          util::concat(name_, ": read: more than ", limit_,
+                       " bytes in all layers, uncompressed; --max-bytes allows more"));
+    return got;
+  }
+
+ private:
+  util::ByteSource& inner_;
+  std::uint64_t& total_;
+  const std::uint64_t limit_;
+  const std::string& name_;
+};
+
 // Calls `visit` for every entry, then has the stream compare its digests.
 template <class Visit>
-void for_each_entry(const input::Layer& layer, hash::DigestQueue* digests,
-                    std::vector<std::string>* warnings, Visit visit) {
-  const auto stream = layer.open(digests);
-  tar::TarReader reader(*stream, layer.name);
+void for_each_entry(const input::Layer& layer, tar::TarReader& reader, util::ByteSource& source,
+                    input::LayerStream& stream, Visit visit) {
   tar::Entry entry;
   while (reader.next(entry))
-    visit(reader, entry);
+    visit(entry);
   if (layer.expectation.needs_tar_end && !reader.has_end_mark()) {
     throw util::Error(util::ErrorCode::kCorrupt,
                       layer.name + ": read: the archive has no end mark: it was cut short");
   }
-  stream->finish();
-  if (warnings == nullptr) return;
-  warnings->insert(warnings->end(), reader.warnings().begin(), reader.warnings().end());
+  // What lies behind the end mark counts, too.
+  util::Buffer rest(64 * util::kKiB);
+  while (source.read(rest) > 0) {
+  }
+  stream.finish();
+}
+
+std::string_view last_name(std::string_view path) {
+  while (path.ends_with('/'))
+    path.remove_suffix(1);
+  return path.substr(path.rfind('/') + 1);  // npos + 1 == 0
 }
 
 }  // namespace
@@ -46,18 +83,66 @@ void LayerReader::copy_data(tar::TarReader& reader, tree::InodeId inode, std::ui
   (*record_)[inode] = content_->finish(size);
 }
 
+void LayerReader::set_rules(const ReadRules& rules, DropList& dropped) {
+  rules_ = rules;
+  dropped_ = rules.is_lossy ? &dropped : nullptr;
+}
+
+void LayerReader::check_count(const input::Layer& layer, std::uint64_t count) const {
+  if (count <= rules_.max_entries) return;
+  throw util::Error(util::ErrorCode::kTooLarge,
+                    util::concat(layer.name, ": read: more than ", rules_.max_entries,
+                                 " entries in all layers; --max-entries allows more"));
+}
+
+void LayerReader::check_limits(const input::Layer& layer, const tar::Entry& entry) {
+  check_count(layer, ++entries_);
+  text_bytes_ += last_name(entry.path).size() + entry.link_target.size();
+  if (text_bytes_ > kMaxTextBytes)
+    throw util::Error(util::ErrorCode::kTooLarge,
+                      util::concat(layer.name, ": read: more than ", kMaxTextBytes,
+                                   " bytes of names and link targets"));
+}
+
+void LayerReader::warn_of_whiteout(const input::Layer& layer, const tar::Entry& entry) {
+  if (!last_name(entry.path).starts_with(".wh.")) return;
+  if (++whiteout_warnings_ > kMaxWhiteoutWarnings) return;
+  warnings_.push_back(
+      util::concat(layer.name, ": ", util::printable(entry.path),
+                   ": is left out: it marks what a layer removes, and there is none below"));
+}
+
 // The tree knows the entry's name only; people need the archive's as well.
-tree::InodeId LayerReader::add(const input::Layer& layer, const tar::Entry& entry) {
+tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
+  check_limits(layer, entry);
+  if (!rules_.has_lower_layers && rules_.whiteouts == tree::WhiteoutStyle::kOci)
+    warn_of_whiteout(layer, entry);
+  const auto drop = [&](const std::string& what) {
+    dropped_->add(util::concat(layer.name, ": ", util::printable(entry.path), ": ", what));
+  };
+  if (dropped_ != nullptr && !drop_what_does_not_fit(entry, drop)) return tree::kNoData;
+  tree::InodeId inode = tree::kNoData;
   try {
-    return builder_.add(entry);
+    inode = builder_.add(entry);
   } catch (const util::Error& error) {
     throw error.with_context(layer.name);
   }
+  check_count(layer, builder_.inode_count());  // directories that no entry describes count, too
+  return inode;
 }
 
 void LayerReader::read(const input::Layer& layer, FileSink* data) {
   builder_.begin_layer();
-  for_each_entry(layer, digests_, &warnings_, [&](tar::TarReader& reader, const tar::Entry& entry) {
+  const auto stream = layer.open(digests_);
+  BoundedSource source(*stream, bytes_, rules_.max_bytes, layer.name);
+  tar::TarReader reader(source, layer.name);
+  if (dropped_ != nullptr) {
+    reader.on_acl_without_numbers([&](const std::string& path, const std::string& reason) {
+      dropped_->add(
+          util::concat(layer.name, ": ", util::printable(path), ": ", reason, ": dropped"));
+    });
+  }
+  for_each_entry(layer, reader, source, *stream, [&](tar::Entry& entry) {
     const tree::InodeId inode = add(layer, entry);
     if (data == nullptr) {
       order_.push_back({inode, entry.size});
@@ -65,6 +150,7 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
       copy_data(reader, inode, entry.size, *data);
     }
   });
+  warnings_.insert(warnings_.end(), reader.warnings().begin(), reader.warnings().end());
   try {
     builder_.end_layer();
   } catch (const util::Error& error) {
@@ -74,7 +160,11 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
 
 void LayerReader::reread(const input::Layer& layer, FileSink& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
-  for_each_entry(layer, digests_, nullptr, [&](tar::TarReader& reader, const tar::Entry& entry) {
+  const auto stream = layer.open(digests_);
+  tar::TarReader reader(*stream, layer.name);
+  // What has no numbers was refused or dropped in the first pass.
+  reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
+  for_each_entry(layer, reader, *stream, *stream, [&](const tar::Entry& entry) {
     // Nothing but the order tells which entry is which: a file that somebody writes to meanwhile
     // must not get the extents of another.
     if (next_ == order_.size() || order_[next_].size != entry.size)

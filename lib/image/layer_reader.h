@@ -11,6 +11,7 @@
 #include "hash/digest_queue.h"
 #include "image/content_digest.h"
 #include "image/file_sink.h"
+#include "image/read_rules.h"
 #include "input/image_input.h"
 #include "tar/tar_reader.h"
 #include "tree/tree_builder.h"
@@ -24,6 +25,8 @@ class LayerReader {
               hash::DigestQueue* digests = nullptr)
       : builder_(builder), warnings_(warnings), digests_(digests) {}
 
+  // To be called before the first layer.  Borrows `dropped`, which is for rules.is_lossy.
+  void set_rules(const ReadRules& rules, DropList& dropped);
   // From here on the content of every file that goes to a pipeline is recorded.  Borrows it.
   void record_content(ContentRecord& record);
 
@@ -39,13 +42,22 @@ class LayerReader {
   void rewind() { next_ = 0; }
 
  private:
-  tree::InodeId add(const input::Layer& layer, const tar::Entry& entry);
+  tree::InodeId add(const input::Layer& layer, tar::Entry& entry);
+  void check_count(const input::Layer& layer, std::uint64_t count) const;
+  void check_limits(const input::Layer& layer, const tar::Entry& entry);
+  void warn_of_whiteout(const input::Layer& layer, const tar::Entry& entry);
 
   void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data);
 
   tree::TreeBuilder& builder_;
   std::vector<std::string>& warnings_;
   hash::DigestQueue* digests_;
+  ReadRules rules_;
+  DropList* dropped_ = nullptr;   // not null when the rules are lossy
+  std::uint64_t entries_ = 0;     // of all layers
+  std::uint64_t bytes_ = 0;       // of all layers, uncompressed
+  std::uint64_t text_bytes_ = 0;  // names and link targets that the tree holds
+  std::uint64_t whiteout_warnings_ = 0;
   ContentRecord* record_ = nullptr;
   std::unique_ptr<ContentDigest> content_;  // with record_
   // Each entry of every layer: its inode, or kNoData.

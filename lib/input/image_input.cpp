@@ -156,8 +156,10 @@ ImageInput open_stream(std::unique_ptr<util::ByteSource> stream, const std::stri
   FormDetector detector;
   bool undecided = true;
   {
-    TeeSource tee(*stream, *spool);
+    TeeSource tee(*stream, *spool, options.max_bytes, name);
     tar::TarReader reader(tee, name);
+    // Names alone matter here; whoever reads the data decides about the rest.
+    reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
     tar::Entry entry;
     while (undecided && reader.next(entry))
       undecided = detector.add(entry.path);

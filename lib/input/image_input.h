@@ -27,6 +27,8 @@ struct InputOptions {
   std::string image;  // path, or "-" for standard input
   int stdin_fd = 0;   // what "-" reads; borrowed
   std::filesystem::path temporary = default_temporary_directory();  // where copies go
+  // As much of a stream as may be kept there.  Unit: bytes, uncompressed
+  std::uint64_t max_bytes = std::uint64_t{1} << 40;
   // Selects inside an archive or index by reference name ("name:tag" of docker save too), or by
   // "sha256:..." of a manifest; empty: the only one.
   std::string ref;

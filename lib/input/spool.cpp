@@ -69,6 +69,10 @@ util::Fd Spool::take_file() {
 
 std::size_t TeeSource::read(util::MutableBytes out) {
   const std::size_t got = inner_.read(out);
+  if (got > limit_ - std::min(limit_, spool_.size()))
+    throw util::Error(util::ErrorCode::kTooLarge,
+                      util::concat(name_, ": read: more than ", limit_,
+                                   " bytes, uncompressed; --max-bytes allows more"));
   spool_.append(out.first(got));
   return got;
 }

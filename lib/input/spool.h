@@ -45,15 +45,19 @@ class Spool {
   std::uint64_t size_ = 0;
 };
 
-// Passes a stream through and keeps a copy of all that passed.  Borrows both.
+// Passes a stream through and keeps a copy of all that passed.  Borrows both.  Throws kTooLarge
+// beyond `limit` bytes; `name` is for that message.
 class TeeSource : public util::ByteSource {
  public:
-  TeeSource(util::ByteSource& inner, Spool& spool) : inner_(inner), spool_(spool) {}
+  TeeSource(util::ByteSource& inner, Spool& spool, std::uint64_t limit, std::string name)
+      : inner_(inner), spool_(spool), limit_(limit), name_(std::move(name)) {}
   std::size_t read(util::MutableBytes out) override;
 
  private:
   util::ByteSource& inner_;
   Spool& spool_;
+  std::uint64_t limit_;
+  std::string name_;
 };
 
 // What the spool holds, then what is left of the stream.  Owns both.

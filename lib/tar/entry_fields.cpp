@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "tar/acl.h"
-#include "tar/tar_reader.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -40,10 +39,17 @@ void check_name(std::string_view name, std::string_view what, std::size_t limit)
                 concat(what, ": ", name.size(), " bytes long, the limit is ", limit));
 }
 
-void fill_xattrs(RawEntry& raw, Entry& entry) {
-  const auto add_acl = [&raw](const std::string& text, std::string_view name, bool is_default) {
+void fill_xattrs(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl) {
+  const auto add_acl = [&](const std::string& text, std::string_view name, bool is_default) {
     if (text.empty()) return;
-    std::string value = acl_xattr_from_text(text, is_default);
+    std::string value;
+    try {
+      value = acl_xattr_from_text(text, is_default);
+    } catch (const Error& error) {
+      if (!on_acl || error.code() != ErrorCode::kUnsupported) throw;
+      if (!raw.pax.xattrs.contains(std::string(name))) on_acl(entry.path, error.message());
+      return;
+    }
     // The binary form, where it is there too, says it exactly.
     if (!value.empty()) raw.pax.xattrs.try_emplace(std::string(name), std::move(value));
   };
@@ -93,7 +99,7 @@ EntryType type_of(const RawEntry& raw, bool& known) {
   }
 }
 
-void fill_entry(RawEntry& raw, Entry& entry) {
+void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl) {
   entry.path = path_of(raw);
   check_name(entry.path, "path", kMaxPathBytes);
   entry.link_target.clear();
@@ -111,7 +117,7 @@ void fill_entry(RawEntry& raw, Entry& entry) {
     entry.rdev_major = to_id(raw.pax.rdev_major.value_or(raw.header.rdev_major), "device major");
     entry.rdev_minor = to_id(raw.pax.rdev_minor.value_or(raw.header.rdev_minor), "device minor");
   }
-  fill_xattrs(raw, entry);
+  fill_xattrs(raw, entry, on_acl);
 }
 
 }  // namespace ondemand::tar

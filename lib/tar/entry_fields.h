@@ -8,6 +8,7 @@
 #include "tar/entry.h"
 #include "tar/header.h"
 #include "tar/pax.h"
+#include "tar/tar_reader.h"
 
 namespace ondemand::tar {
 
@@ -27,7 +28,7 @@ const std::string& path_of(const RawEntry& raw);
 EntryType type_of(const RawEntry& raw, bool& known);
 
 // Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.
-// Throws kCorrupt, kUnsupported.
-void fill_entry(RawEntry& raw, Entry& entry);
+// Throws kCorrupt, kUnsupported; not for an ACL without numbers when there is an `on_acl`.
+void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl);
 
 }  // namespace ondemand::tar

@@ -49,6 +49,7 @@ class TarReader::Impl {
 
   bool next(Entry& entry);
   bool read_block(DataBlock& block);
+  void on_acl_without_numbers(OnAcl call) { on_acl_ = std::move(call); }
   std::optional<std::uint64_t> data_offset() const { return data_offset_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
   bool has_end_mark() const { return has_end_mark_; }
@@ -87,6 +88,7 @@ class TarReader::Impl {
   std::uint64_t padding_ = 0;     // to the end of the last block
   std::optional<std::uint64_t> data_offset_;
   std::vector<std::string> warnings_;
+  OnAcl on_acl_;
 };
 
 void TarReader::Impl::warn(std::string_view text) {
@@ -132,7 +134,7 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
   bool known_type = false;
   entry.type = type_of(raw, known_type);
   if (!known_type) warn("unknown type, taken for a regular file");
-  fill_entry(raw, entry);
+  fill_entry(raw, entry, on_acl_);
   begin_data(raw, entry);
   return true;
 }
@@ -346,6 +348,9 @@ void TarReader::Impl::finish_data() {
 TarReader::TarReader(util::ByteSource& source, std::string name, Skipper skipper)
     : impl_(std::make_unique<Impl>(source, std::move(name), std::move(skipper))) {}
 TarReader::~TarReader() = default;
+void TarReader::on_acl_without_numbers(OnAcl call) {
+  impl_->on_acl_without_numbers(std::move(call));
+}
 bool TarReader::next(Entry& entry) {
   return impl_->next(entry);
 }

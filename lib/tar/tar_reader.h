@@ -43,6 +43,11 @@ class TarReader {
   TarReader& operator=(const TarReader&) = delete;
   ~TarReader();
 
+  // Called with an entry's path and a reason for an ACL that names users or groups without their
+  // numbers, which is then left out.  Without it such an entry throws kUnsupported.
+  using OnAcl = std::function<void(const std::string& path, const std::string& reason)>;
+  void on_acl_without_numbers(OnAcl call);
+
   // Moves to the next entry, skipping data that was not read.  False at the end of the archive:
   // its end mark, or the end of the source between two entries.  What lies behind the end mark is
   // not read to its end, so who checks a digest of the source reads the rest; what is seen of it

@@ -156,6 +156,10 @@ InodeId TreeBuilder::add(const tar::Entry& entry) {
   return impl_->add(entry);
 }
 
+std::size_t TreeBuilder::inode_count() const {
+  return impl_->tree.inodes.size();
+}
+
 Inode& TreeBuilder::inode(InodeId id) {
   ASSERT(id < impl_->tree.inodes.size());
   return impl_->tree.inodes[id];

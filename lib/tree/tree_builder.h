@@ -40,6 +40,9 @@ class TreeBuilder {
   // Throws kCorrupt and kUnsupported, naming the entry; the builder is then of no more use.
   InodeId add(const tar::Entry& entry);
 
+  // So far, without or with a name.
+  std::size_t inode_count() const;
+
   // A regular file that add() gave: set extents or inline_data.  Stays valid until finish(), over
   // layers; if the file has been replaced meanwhile, its data simply goes unused.
   Inode& inode(InodeId id);

@@ -3,6 +3,7 @@
 // Keeps one copy of each distinct set of xattrs: most inodes of an image share a few.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <set>
 
@@ -12,7 +13,10 @@ namespace ondemand::tree {
 
 class XattrPool {
  public:
-  // Null for an empty set.
+  // Ours: what all distinct sets of an image may take.  Unit: bytes.
+  static constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 30;
+
+  // Null for an empty set.  Throws kTooLarge above kMaxBytes.
   std::shared_ptr<const XattrSet> intern(XattrSet xattrs);
 
  private:
@@ -23,6 +27,7 @@ class XattrPool {
     }
   };
   std::set<std::shared_ptr<const XattrSet>, Less> sets_;
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace ondemand::tree

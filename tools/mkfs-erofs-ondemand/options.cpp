@@ -61,6 +61,28 @@ void add_input_options(CLI::App& app, Options& options) {
                  "take this platform (os/arch[/variant]) of an image index");
 }
 
+void add_reading_options(CLI::App& app, Options& options) {
+  app.add_option("--whiteouts", options.rules.whiteouts,
+                 "what removes files of lower layers. oci: names that begin with .wh.; overlayfs: "
+                 "character devices 0:0 and trusted.overlay.* attributes")
+      ->type_name("oci|overlayfs")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, tree::WhiteoutStyle>{
+          {"oci", tree::WhiteoutStyle::kOci}, {"overlayfs", tree::WhiteoutStyle::kOverlay}}))
+      ->default_str("oci");
+  app.add_flag("--lossy", options.rules.is_lossy,
+               "drop what EROFS cannot hold (some extended attributes and ACLs) and tell it, "
+               "instead of refusing the image");
+  app.add_option("--max-entries", options.rules.max_entries,
+                 "refuse images with more entries than this")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 31));
+  app.add_option("--max-bytes", options.rules.max_bytes,
+                 "refuse images whose layers have more bytes than this, uncompressed (1T)")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false));
+}
+
 void add_output_options(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output,
                  "store (OCI image layout) that the image is added to")
@@ -121,6 +143,7 @@ int parse_options(const std::vector<std::string>& args, cli::Io& io, Options& op
   CLI::App app("Adds a container image to a store as an EROFS bootstrap and deduplicated blobs.",
                kTool);
   add_input_options(app, options);
+  add_reading_options(app, options);
   add_output_options(app, options);
   add_dictionary_options(app, options);
   add_running_options(app, options);

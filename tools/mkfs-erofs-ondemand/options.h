@@ -31,6 +31,7 @@ struct Options {
   unsigned jobs = 0;  // 0: as many as there are processors
   bool sync = true;
   bool verify = false;
+  image::ReadRules rules;
   bool json = false;
   bool quiet = false;
 };

@@ -67,6 +67,7 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
   build.max_blobs = options.max_blobs;
   build.jobs = options.jobs;
   build.verify = options.verify;
+  build.rules = options.rules;
   build.tool = cli::version_text(kTool);
   return build;
 }
@@ -78,6 +79,7 @@ input::ImageInput open_input(const Options& options, const cli::Io& io) {
   in.stdin_fd = io.in_fd;
   in.ref = options.ref;
   in.ref_is_optional = true;
+  in.max_bytes = options.rules.max_bytes;
   if (!options.platform.empty()) in.platform = oci::parse_platform(options.platform);
   return input::open_image(in);
 }
@@ -104,6 +106,8 @@ int build(const Options& options, cli::Io& io) {
   const image::BuildResult result = build_image(input, store, build_options(options, ref));
   for (const std::string& warning : result.warnings)
     io.err << kTool << ": warning: " << warning << '\n';
+  for (const std::string& line : result.dropped.lines)
+    io.err << kTool << ": warning: " << line << '\n';
   if (result.moved_from && !options.quiet) {
     io.err << kTool << ": " << ref << ": was the name of " << result.moved_from->to_string()
            << ", which stays in the store by its digest\n";

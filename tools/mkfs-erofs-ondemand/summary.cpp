@@ -104,6 +104,8 @@ void print_text(std::ostream& out, const BuildResult& result, const std::string&
   out << ref << ": " << result.manifest.to_string() << '\n';
   out << "  layers " << result.layers << ", files " << result.files << ", directories "
       << result.directories << ", inodes " << result.inodes << '\n';
+  if (result.dropped.count > 0)
+    out << "  dropped " << result.dropped.count << " things that EROFS cannot hold (--lossy)\n";
   out << "  input " << human_bytes(data.input_bytes) << ": unique "
       << human_bytes(data.unique_bytes) << ", shared " << human_bytes(data.shared_bytes) << " ("
       << (result.layers > 1 ? "in a layer " : "in the image ") << human_bytes(shared.in_blob);
@@ -148,6 +150,7 @@ void print_json(std::ostream& out, const BuildResult& result, const std::string&
   json["directories"] = result.directories;
   json["inodes"] = result.inodes;
   json["chunks"] = {{"unique", result.data.unique_chunks}, {"shared", result.data.shared_chunks}};
+  json["dropped"] = result.dropped.count;
   json["bytes"] = {{"input", result.data.input_bytes},
                    {"unique", result.data.unique_bytes},
                    {"shared", result.data.shared_bytes},

@@ -74,7 +74,7 @@ TEST(Spool, GivesBackWhatWasKeptThenTheRest) {
   for (const std::size_t kept : {std::size_t{0}, std::size_t{10}, text.size() - 5}) {
     auto rest = std::make_unique<util::MemorySource>(util::as_bytes(text));
     auto spool = std::make_unique<Spool>(std::filesystem::temp_directory_path());
-    TeeSource tee(*rest, *spool);
+    TeeSource tee(*rest, *spool, 1 << 30, "stream");
     util::Buffer read(kept);
     EXPECT_EQ(util::read_fully(tee, read), kept);
     ReplaySource replay(std::move(spool), std::move(rest));

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/read_rules.h"
+
+#include <algorithm>
+
+#include "erofs/tree_walk.h"
+#include "erofs/xattr_codec.h"
+#include "format/erofs_ondisk.h"
+#include "util/error.h"
+#include "util/text.h"
+
+namespace ondemand::image {
+
+namespace {
+
+using util::concat;
+
+// Empty: it fits.
+std::string why_not(const tar::Xattr& xattr) {
+  const auto name = erofs::split_xattr_name(xattr.name);
+  if (!name) return "erofs has no place for such a name";
+  if (name->suffix.size() > ondisk::kErofsNameMax) return "its name is longer than 255 bytes";
+  if (xattr.value.size() > ondisk::kErofsXattrValueMax)
+    return concat("its value of ", xattr.value.size(), " bytes is over 65535");
+  return {};
+}
+
+std::size_t size_in_inode(const tar::Xattr& xattr) {
+  return erofs::xattr_record_size(erofs::split_xattr_name(xattr.name)->suffix.size(),
+                                  xattr.value.size());
+}
+
+// Linux: MINORBITS and the 12 bits of a major number that new_encode_dev keeps.
+bool is_possible_device(const tar::Entry& entry) {
+  return entry.rdev_major <= 0xFFF && entry.rdev_minor <= 0xFFFFF;
+}
+
+}  // namespace
+
+void DropList::add(std::string line) {
+  ++count;
+  if (lines.size() < kMaxListed) lines.push_back(std::move(line));
+}
+
+bool drop_what_does_not_fit(tar::Entry& entry,
+                            const std::function<void(const std::string&)>& drop) {
+  const bool is_device =
+      entry.type == tar::EntryType::kCharDevice || entry.type == tar::EntryType::kBlockDevice;
+  if (is_device && !is_possible_device(entry)) {
+    drop(concat("device number ", entry.rdev_major, ":", entry.rdev_minor,
+                ": dropped with the entry: Linux has no such numbers"));
+    return false;
+  }
+  const auto tell = [&drop](const tar::Xattr& xattr, std::string_view reason) {
+    drop(concat("xattr ", util::printable(xattr.name), ": dropped: ", reason));
+  };
+  std::erase_if(entry.xattrs, [&](const tar::Xattr& xattr) {
+    const std::string reason = why_not(xattr);
+    if (!reason.empty()) tell(xattr, reason);
+    return !reason.empty();
+  });
+  std::size_t total = sizeof(ondisk::ErofsXattrIbodyHeader);
+  for (const tar::Xattr& xattr : entry.xattrs)
+    total += size_in_inode(xattr);
+  while (total > ondisk::kErofsXattrRegionMax) {
+    const auto largest = std::max_element(
+        entry.xattrs.begin(), entry.xattrs.end(),
+        [](const auto& a, const auto& b) { return size_in_inode(a) < size_in_inode(b); });
+    total -= size_in_inode(*largest);
+    tell(*largest, "one inode has no room for more than 256 KiB");
+    entry.xattrs.erase(largest);
+  }
+  return true;
+}
+
+}  // namespace ondemand::image

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What the user asks of the reading of layers: --lossy, --whiteouts, limits.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+start_test
+require_tools jq python3 gzip umoci
+cd "$work"
+
+# tar FILE CODE: python's tarfile, for entries that no file here can have.
+make_tar() {
+  python3 - "$1" "$2" <<'PYTHON'
+import io, sys, tarfile
+with tarfile.open(sys.argv[1], "w", format=tarfile.PAX_FORMAT) as out:
+    def add(name, data=b"", type=tarfile.REGTYPE, pax={}, **fields):
+        info = tarfile.TarInfo(name)
+        info.size, info.type, info.pax_headers = len(data), type, pax
+        for key, value in fields.items():
+            setattr(info, key, value)
+        out.addfile(info, io.BytesIO(data))
+    exec(sys.argv[2])
+PYTHON
+}
+names() { blobctl export --store "$1" "$2" | tar -t | sort | tr '\n' ' '; }
+
+note "what EROFS cannot hold is refused with the entry's name"
+make_tar mac.tar 'add("dir/file", b"x", pax={"SCHILY.xattr.com.apple.quarantine": "q", "SCHILY.xattr.user.ok": "v"})'
+expect_error 1 'dir/file: xattr com.apple.quarantine: store in erofs' mkfs-erofs-ondemand --output mac mac.tar
+make_tar big.tar 'add("file", b"x", pax={"SCHILY.xattr.user.big": "v" * 70000})'
+expect_error 1 'file: xattr user.big: .*70000 bytes is over 65535' mkfs-erofs-ondemand --output big big.tar
+make_tar acl.tar 'add("file", b"x", pax={"SCHILY.acl.access": "user::rw-,user:alice:r--,group::r--,mask::r--,other::---"})'
+expect_error 1 '\(file\): acl user:alice:r--: names a user without a number' mkfs-erofs-ondemand --output acl acl.tar
+make_tar device.tar 'add("etc/a", b"x"); add("dev/odd", type=tarfile.CHRTYPE, devmajor=5000, devminor=1)'
+expect_error 1 'dev/odd: .*device number 5000:1' mkfs-erofs-ondemand --output device device.tar
+
+note "--lossy drops it, and tells each"
+for name in mac big acl device; do
+  mkfs-erofs-ondemand --output $name --ref app --lossy --json $name.tar >$name.json 2>$name.err
+  [ "$(jq .dropped $name.json)" -eq 1 ] || fail "$name: dropped $(jq .dropped $name.json)"
+  [ "$(wc -l <$name.err)" -eq 1 ] || fail "$name: $(cat $name.err)"
+  blobctl check --store $name app >/dev/null
+  mkfs-erofs-ondemand --output "$name-2" --ref app --lossy --blobs image --verify --json $name.tar 2>/dev/null | jq -e '.dropped == 1' >/dev/null
+done
+grep -q 'warning: mac.tar: dir/file: xattr com.apple.quarantine: dropped' mac.err
+grep -q 'warning: acl.tar: file: acl user:alice:r--: names a user without a number.*: dropped' acl.err
+[ "$(blobctl export --store mac app | tar --xattrs -tvv 2>/dev/null | grep -c 'user.ok')" -eq 1 ] || fail "user.ok is lost"
+[ "$(names device app)" = "./ etc/ etc/a " ] || fail "device: $(names device app)"
+mkfs-erofs-ondemand --output good --ref app --lossy --json acl.tar >/dev/null 2>&1
+make_tar plain.tar 'add("etc/a", b"x")'
+[ "$(mkfs-erofs-ondemand --output plain --lossy --json plain.tar | jq .dropped)" -eq 0 ] || fail "something was dropped of nothing"
+
+note "whiteouts in a plain root file system are left out with a warning"
+make_tar wh.tar 'add("etc/.wh.a", b""); add("etc/b", b"x"); add("dir/.wh..wh..opq", b"")'
+mkfs-erofs-ondemand --output wh --ref app --quiet wh.tar 2>wh.err
+[ "$(grep -c 'etc/.wh.a: is left out\|dir/.wh..wh..opq: is left out' wh.err)" -eq 2 ] || fail "$(cat wh.err)"
+
+note "overlayfs-style markers are devices and attributes by default, markers by option"
+make_tar lower.tar 'add("etc/gone", b"1"); add("etc/kept", b"2"); add("opaque/below", b"3"); add("opaque2/below", b"3")'
+make_tar upper.tar 'add("etc/gone", type=tarfile.CHRTYPE); add("opaque", type=tarfile.DIRTYPE, pax={"SCHILY.xattr.trusted.overlay.opaque": "y"}); add("opaque/above", b"4"); add("opaque2", type=tarfile.DIRTYPE, pax={"SCHILY.xattr.user.overlay.opaque": "y"}); add("etc/.wh.kept", b"")'
+umoci init --layout layout && umoci new --image layout:app
+for layer in lower upper; do umoci raw add-layer --image layout:app $layer.tar 2>/dev/null; done
+mkfs-erofs-ondemand --output store --quiet --ref oci layout
+mkfs-erofs-ondemand --output store --quiet --ref overlay --whiteouts overlayfs layout
+[ "$(names store oci)" = "./ etc/ etc/gone opaque/ opaque/above opaque/below opaque2/ opaque2/below " ] || fail "oci: $(names store oci)"
+[ "$(names store overlay 2>warnings)" = "./ etc/ etc/.wh.kept etc/kept opaque/ opaque/above opaque2/ " ] || fail "overlayfs: $(names store overlay)"
+grep -q 'etc/.wh.kept: .*whiteout' warnings || fail "no warning of a name that reads as a whiteout"
+blobctl export --store store overlay 2>/dev/null | tar --xattrs -tvv | grep -q overlay && fail "markers are left"
+
+note "limits"
+for n in $(seq 50); do echo "add('f$n', b'x')"; done >many.py
+make_tar many.tar "$(cat many.py)"
+expect_error 1 'many.tar: read: more than 49 entries.*--max-entries' mkfs-erofs-ondemand --output many --max-entries 49 many.tar
+mkfs-erofs-ondemand --output many --quiet --max-entries 52 many.tar || fail "52 entries are enough for 50 files and the root"
+make_tar deep.tar 'add("d/" * 1000 + "f", b"x")'
+expect_error 1 'deep.tar: .*more than 500 entries' mkfs-erofs-ondemand --output deep --max-entries 500 deep.tar
+make_tar zeros.tar 'add("zeros", bytes(20000000))'
+gzip -9 <zeros.tar >zeros.tar.gz
+[ "$(stat -c %s zeros.tar.gz)" -lt 30000 ] || fail "the bomb is no bomb"
+expect_error 1 'zeros.tar.gz: read: more than 1000000 bytes.*--max-bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 zeros.tar.gz
+expect_error 1 'more than 1000000 bytes.*--max-bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 --blobs image zeros.tar.gz
+mkfs-erofs-ondemand --output bomb --quiet --max-bytes 21M zeros.tar.gz
+mkdir archive && head -c 20000000 /dev/zero >archive/zeros && umoci init --layout archive-layout && umoci new --image archive-layout:app
+umoci raw add-layer --image archive-layout:app zeros.tar 2>/dev/null
+expect_error 1 'layer.*: read: more than 1000000 bytes in all layers' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 archive-layout
+tar -cf archive.tar -C archive-layout . && cat zeros.tar >>archive.tar
+gzip -1 <archive.tar >archive.tar.gz
+expect_error 1 'archive.tar.gz: .*more than 1000000 bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 archive.tar.gz
+{ cat many.tar; head -c 30000000 /dev/zero; } | gzip -9 >tail.tar.gz
+expect_error 1 'tail.tar.gz: .*more than 1000000 bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 tail.tar.gz
+expect_error 2 'max-entries' mkfs-erofs-ondemand --output x --max-entries 0 many.tar
+expect_error 2 'max-bytes' mkfs-erofs-ondemand --output x --max-bytes lots many.tar
+
+note "sizes that lie"
+# A sparse file whose data lies so that its map would need 2^43 entries, and one of 2^62 bytes of hole.
+make_tar lies.tar 'add("f", b"1\n4611686018427383808\n4096\n".ljust(512, b"\0") + b"x" * 4096, pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "f", "GNU.sparse.realsize": str(2**62)})'
+expect_error 1 'lies.tar: .*f: .*entries needed' mkfs-erofs-ondemand --output lies lies.tar
+make_tar hole.tar 'add("f", b"1\n4611686018427387904\n0\n".ljust(512, b"\0"), pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "f", "GNU.sparse.realsize": str(2**62)})'
+mkfs-erofs-ondemand --output hole --ref app --json hole.tar >hole.json
+# 2^62 bytes in chunks of 2^43, four bytes each.
+[ "$(jq .bootstrap.size hole.json)" -lt 3000000 ] || fail "a hole costs $(jq .bootstrap.size hole.json) bytes"
+python3 - <<'PYTHON'
+import tarfile
+info = tarfile.TarInfo("f")
+info.size = 2**40
+open("size.tar", "wb").write(info.tobuf() + bytes(100000))
+PYTHON
+expect_error 1 'size.tar: .*truncated' mkfs-erofs-ondemand --output size size.tar
