@@ -2,6 +2,7 @@
 #include <array>
 
 #include "blobctl/cmd_check.h"
+#include "blobctl/cmd_diff.h"
 #include "blobctl/cmd_doctor.h"
 #include "blobctl/cmd_export.h"
 #include "blobctl/cmd_inspect.h"
@@ -17,8 +18,9 @@ namespace ondemand::blobctl {
 
 std::span<const Command> commands() {
   static const std::array table{
-      kPrepareCommand, kMountCommand,  kUmountCommand, kStatusCommand,  kInspectCommand,
-      kServeCommand,   kExportCommand, kCheckCommand,  kMeasureCommand, kDoctorCommand,
+      kPrepareCommand, kMountCommand,   kUmountCommand, kStatusCommand,
+      kInspectCommand, kServeCommand,   kExportCommand, kCheckCommand,
+      kDiffCommand,    kMeasureCommand, kDoctorCommand,
   };
   return table;
 }
