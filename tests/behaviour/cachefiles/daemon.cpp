@@ -85,6 +85,7 @@ std::optional<Request> Daemon::read_ondemand(util::Bytes bytes) {
   const std::uint32_t object = message.header.object_id;
   std::unique_lock lock(mutex_);
   if (message.header.opcode == abi::kOpOpen) {
+    ++opens_;
     std::erase_if(objects_, [&](const auto& old) {  // was closed, or it were not opened again
       return old.second.volume == message.volume_key && old.second.key == message.cookie_key;
     });

@@ -63,6 +63,7 @@ class Daemon {
   std::vector<Request> requests() const;
   std::size_t blob_requests() const;
   void forget_requests();
+  int opens() const { return opens_; }
   int malformed() const { return malformed_; }
 
  private:
@@ -87,6 +88,7 @@ class Daemon {
   std::map<std::string, Cookie> cookies_;  // by path below <root>/cache
   std::atomic<Answer> answer_{Answer::kFill};
   std::atomic<int> open_error_{0};
+  std::atomic<int> opens_{0};
   std::atomic<int> malformed_{0};
   std::atomic<bool> is_stopping_{false};
   std::vector<std::thread> threads_;

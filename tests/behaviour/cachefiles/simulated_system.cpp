@@ -99,6 +99,7 @@ class SimulatedSystem : public System {
                                                 std::move(mounted.mount))};
   }
   void forget_pages() override {}
+  void settle() override { kernel_.settle(); }
   bool set_full(bool full) override {
     is_full_ = full;
     kernel_.set_free_percent(full ? 0 : 50);

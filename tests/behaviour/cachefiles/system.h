@@ -77,6 +77,8 @@ class System {
   virtual Mounted mount(const TestImage& image, const MountOptions& options) = 0;
 
   virtual void forget_pages() = 0;
+  // Waits until what was unmounted is let go; the device is closed.
+  virtual void settle() = 0;
   // Takes all room under the cache, or gives it back.  False: that cannot be done here.
   virtual bool set_full(bool full) = 0;
   virtual bool is_full() const = 0;

@@ -26,7 +26,7 @@ constexpr std::string_view kBlanks = " \t\n\v\f\r";
 void Cache::notify() {
   signal_.set_readable(has_message());
   signal_.set_writable(is_culling_);
-  if (is_dead_) signal_.set_error();
+  if (is_dead_ && tells_death()) signal_.set_error();
   core_.changed.notify_all();
 }
 

@@ -69,6 +69,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
   virtual void flush() = 0;
   virtual bool has_message() const = 0;
   virtual bool wants_mark() const = 0;
+  // Does poll() say that the cache is dead?
+  virtual bool tells_death() const = 0;
   // Wakes everybody and sets what poll() says.
   void notify();
 

@@ -30,6 +30,7 @@ class DemandCache : public Cache {
   void flush() override;
   bool has_message() const override { return !new_.empty(); }
   bool wants_mark() const override { return true; }
+  bool tells_death() const override { return true; }
 
  private:
   struct Request {

@@ -178,6 +178,11 @@ std::vector<int> SimulatedKernel::descriptors() const {
   return fds;
 }
 
+void SimulatedKernel::settle() {
+  Lock lock(core_->mutex);
+  core_->wait(lock, nullptr, [&] { return core_->dying.empty(); });
+}
+
 void SimulatedKernel::set_free_percent(unsigned percent) {
   const Lock lock(core_->mutex);
   core_->free_percent = percent;

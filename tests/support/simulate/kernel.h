@@ -103,6 +103,10 @@ class SimulatedKernel {
   // Descriptors of OPEN messages that are open.
   std::vector<int> descriptors() const;
 
+  // Waits until the files of all that was unmounted are let go.  Daemons must answer meanwhile, or
+  // be gone.
+  void settle();
+
   // Free blocks and files of the cache's file system, which decide on ENOBUFS and culling.
   // Default: 50.
   void set_free_percent(unsigned percent);

@@ -36,6 +36,7 @@ class OndemandCache : public Cache {
   void flush() override;
   bool has_message() const override;
   bool wants_mark() const override { return false; }
+  bool tells_death() const override { return false; }
 
  private:
   struct Request {

@@ -184,5 +184,16 @@ TEST_F(Commands, CacheWithADiskErrorIsDead) {
   EXPECT_EQ(read_now(), -EIO);
 }
 
+TEST_F(Commands, DeadCacheOfMainlineIsToldByCommandsOnly) {
+  make_root(false);
+  ASSERT_EQ(open(Node::kCachefiles), 0);
+  ASSERT_EQ(bind("bind ondemand"), 0);
+  kernel_->fail_cache();
+  pollfd look{device_->poll_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&look, 1, 0), 0);
+  EXPECT_EQ(read_now(), 0);
+  EXPECT_EQ(device_->command("restore"), EIO);
+}
+
 }  // namespace
 }  // namespace ondemand::simulate
