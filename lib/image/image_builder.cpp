@@ -4,6 +4,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <deque>
+#include <memory>
 #include <utility>
 
 #include "format/image_spec.h"
@@ -74,6 +76,8 @@ class Builder {
   struct OpenBlob {
     store::StagedBlob file;
     blob::BlobWriter writer;
+    util::DeviceId device;
+    std::uint64_t layer = 0;  // from 1; 0: of all layers
     OpenBlob(store::Store& store, const blob::BlobOptions& options, util::ThreadPool& pool,
              hash::DigestQueue& digests)
         : file(store.stage()), writer(file, options, pool, digests) {}
@@ -103,17 +107,28 @@ class Builder {
     return {util::narrow<std::uint16_t>(devices_.size())};
   }
 
-  void close_blob(std::unique_ptr<OpenBlob> open, DataPipeline& data, std::uint64_t layer) {
-    data.end_blob();
-    blob::BlobResult blob = open->writer.finish();
-    if (blob.nblocks == 0) return;
-    std::size_t at = 0;
-    while (at < own_.size() && own_[at].result.digest != blob.digest)
-      ++at;
-    devices_.back().own = at;
-    if (at < own_.size()) return;
-    own_.push_back({std::move(blob), false, layer, {}, 0, {}});
-    staged_.push_back(std::move(open->file));
+  void open_blob(DataPipeline& data, std::uint64_t layer) {
+    open_.push_back(std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_));
+    open_.back()->device = new_device({});
+    open_.back()->layer = layer;
+    data.begin_blob(open_.back()->writer, open_.back()->device);
+  }
+
+  // The last frames of a blob are compressed while the next layer is read already: `left` blobs may
+  // stay open.
+  void close_blobs(std::size_t left) {
+    for (; open_.size() > left; open_.pop_front()) {
+      OpenBlob& open = *open_.front();
+      blob::BlobResult blob = open.writer.finish();
+      if (blob.nblocks == 0) continue;
+      std::size_t at = 0;
+      while (at < own_.size() && own_[at].result.digest != blob.digest)
+        ++at;
+      devices_[open.device.value - 1U].own = at;
+      if (at < own_.size()) continue;
+      own_.push_back({std::move(blob), false, open.layer, {}, 0, {}});
+      staged_.push_back(std::move(open.file));
+    }
   }
 
   // Gives every extent its final device, and every blob its place: donors first, then our own.
@@ -201,11 +216,12 @@ class Builder {
     add_known_chunks(data);
     std::uint64_t number = 0;
     for (const input::Layer& layer : input_.layers) {
-      auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_);
-      data.begin_blob(open->writer, new_device({}));
+      open_blob(data, ++number);
       reader.read(layer, &data);
-      close_blob(std::move(open), data, ++number);
+      data.end_blob();
+      close_blobs(1);
     }
+    close_blobs(0);
     result_.data = data.stats();
     tree::Tree tree = builder.finish();
     set_final_devices(tree, result_.data);
@@ -231,11 +247,11 @@ class Builder {
       chunk::append_extent(tree.inodes[inode].extents, extent);
     });
     add_known_chunks(data);
-    auto open = std::make_unique<OpenBlob>(store_, options_.blob, pool_, digests_);
-    data.begin_blob(open->writer, new_device({}));
+    open_blob(data, 0);
     for (const input::Layer& layer : input_.layers)
       reader.reread(layer, data, is_left);
-    close_blob(std::move(open), data, 0);
+    data.end_blob();
+    close_blobs(0);
     result_.data = data.stats();
     set_final_devices(tree, result_.data);
     return tree;
@@ -366,6 +382,8 @@ class Builder {
   std::vector<std::pair<hash::Digest, chunk::ChunkPosition>> known_;  // chunks of the donors
   util::ThreadPool pool_;
   hash::DigestQueue digests_{pool_};
+  std::deque<std::unique_ptr<OpenBlob>>
+      open_;  // in the making, in order; last: they use the others
 };
 
 }  // namespace
