@@ -332,6 +332,7 @@ class Builder {
     out.source_digest = input_.source_digest;
     out.platform = input_.platform;
     out.tool = options_.tool;
+    out.epoch = options_.source_date_epoch;
     return out;
   }
 

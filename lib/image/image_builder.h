@@ -32,6 +32,8 @@ struct BuildOptions {
   bool one_blob = false;
   std::size_t jobs = 1;
   std::string tool;  // name and version, for the manifest
+  // Seconds since 1970; see oci::make_erofs_config().  Times of files are never changed.
+  std::optional<std::int64_t> source_date_epoch;
   // Images of the store whose chunks are referred to instead of stored again: names or digests.
   std::vector<std::string> dictionary;
   // As many blobs as the image may refer to; its own are always kept.  Range: 1..65535

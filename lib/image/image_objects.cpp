@@ -62,9 +62,9 @@ std::vector<hash::Digest> diff_ids(const std::vector<BlobLayers>& blobs,
 
 std::string make_config(const Provenance& provenance, const std::vector<hash::Digest>& diff_ids) {
   if (provenance.source_config.empty())
-    return oci::make_default_config(provenance.platform, diff_ids);
+    return oci::make_default_config(provenance.platform, diff_ids, provenance.epoch);
   return oci::make_erofs_config(provenance.source_config, provenance.config_name, diff_ids,
-                                provenance.tool, provenance.platform);
+                                provenance.tool, provenance.platform, provenance.epoch);
 }
 
 oci::Manifest make_manifest(const oci::Descriptor& config, const std::vector<BlobLayers>& blobs,

@@ -47,7 +47,8 @@ struct Provenance {
   std::string config_name;    // for messages
   std::optional<hash::Digest> source_digest;  // manifest of the source image
   oci::Platform platform;
-  std::string tool;  // name and version
+  std::string tool;                   // name and version
+  std::optional<std::int64_t> epoch;  // SOURCE_DATE_EPOCH
 };
 
 BlobLayers describe_blob(const blob::BlobResult& result, util::Bytes encoded_index);

@@ -6,6 +6,8 @@
 // Source: OCI image specification 1.1, config.md; erofs-image-spec section 5.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,12 +36,22 @@ ConfigFacts parse_config(std::string_view json, std::string_view name);
 // marked empty_layer, and one entry is added for each new layer (created_by `tool`, no time).  A
 // source without history gets none.
 //
+// `epoch` is SOURCE_DATE_EPOCH (seconds since 1970): the time that added history entries and, where
+// the source has none, `created` get; times of the source that are later become it.  Without it no
+// time is added.
+//
 // Deterministic: fixed member order, no white space.  Throws kCorrupt as parse_config does.
 std::string make_erofs_config(std::string_view source_json, std::string_view name,
                               std::span<const hash::Digest> diff_ids, std::string_view tool,
-                              const Platform& fallback);
+                              const Platform& fallback, std::optional<std::int64_t> epoch = {});
 
-// The configuration for a plain root file system.
-std::string make_default_config(const Platform& platform, std::span<const hash::Digest> diff_ids);
+// The configuration for a plain root file system; `created` is the epoch, if there is one.
+std::string make_default_config(const Platform& platform, std::span<const hash::Digest> diff_ids,
+                                std::optional<std::int64_t> epoch = {});
+
+// "2023-11-14T22:13:20Z".  Range: the years 0 to 9999.  Source: RFC 3339 section 5.6.
+std::string to_rfc3339(std::int64_t seconds);
+// Whole seconds since 1970, the fraction cut off; nullopt for any other text.
+std::optional<std::int64_t> parse_rfc3339(std::string_view text);
 
 }  // namespace ondemand::oci

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <ostream>
 
@@ -54,6 +55,19 @@ std::size_t frames_in_flight(const Options& options) {
                                    4 * std::uint64_t{options.jobs});
 }
 
+// Source: https://reproducible-builds.org/specs/source-date-epoch/
+std::optional<std::int64_t> source_date_epoch() {
+  constexpr std::uint64_t kLast = 253'402'300'799;  // of the year 9999
+  const char* text = std::getenv("SOURCE_DATE_EPOCH");
+  if (text == nullptr || *text == '\0') return std::nullopt;
+  const auto seconds = util::parse_u64(text);
+  if (!seconds || *seconds > kLast)
+    throw util::Error(util::ErrorCode::kUsage,
+                      util::concat("SOURCE_DATE_EPOCH: read: '", util::printable(text),
+                                   "' is no number of seconds up to the year 9999"));
+  return static_cast<std::int64_t>(*seconds);
+}
+
 image::BuildOptions build_options(const Options& options, const std::string& ref) {
   image::BuildOptions build;
   build.ref = ref;
@@ -68,6 +82,7 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
   build.jobs = options.jobs;
   build.verify = options.verify;
   build.rules = options.rules;
+  build.source_date_epoch = source_date_epoch();
   build.tool = cli::version_text(kTool);
   return build;
 }
@@ -97,6 +112,7 @@ void refuse_own_input(const Options& options) {
 int build(const Options& options, cli::Io& io) {
   const auto start = std::chrono::steady_clock::now();
   if (!options.ref.empty() && !hash::Digest::parse(options.ref)) oci::check_ref_name(options.ref);
+  source_date_epoch();  // a wrong one is told before anything is made
   refuse_own_input(options);
   allow_many_files();
   input::ImageInput input = open_input(options, io);

@@ -85,5 +85,40 @@ TEST(Config, RefusesWhatIsNoConfiguration) {
     expect_error(ErrorCode::kCorrupt, "c: parse", [&] { make(text); });
 }
 
+TEST(Config, TheEpochStandsInForTheTimeAndLaterTimesBecomeIt) {
+  const std::vector<hash::Digest> ids(1);
+  const std::string source =
+      R"({"created":"2024-05-06T07:08:09.5Z","history":[{"created":"2020-01-01T00:00:00Z"},)"
+      R"({"created":"2099-01-01T00:00:00+02:00"}],"rootfs":{"type":"layers","diff_ids":[]}})";
+  const std::string made = make_erofs_config(source, "config", ids, "tool", {}, 1700000000);
+  EXPECT_NE(
+      made.find(
+          R"("created":"2023-11-14T22:13:20Z","history":[{"created":"2020-01-01T00:00:00Z",)"),
+      std::string::npos)
+      << made;
+  EXPECT_EQ(made.find("2099"), std::string::npos) << made;
+  EXPECT_NE(made.find(R"({"created":"2023-11-14T22:13:20Z","created_by":"tool"})"),
+            std::string::npos)
+      << made;
+  EXPECT_NE(make_default_config({}, ids, 0).find(R"("created":"1970-01-01T00:00:00Z")"),
+            std::string::npos);
+  EXPECT_EQ(make_default_config({}, ids).find("created"), std::string::npos);
+  const std::string plain = make_erofs_config(source, "config", ids, "tool", {});
+  EXPECT_NE(plain.find("2024-05-06T07:08:09.5Z"), std::string::npos);
+}
+
+TEST(Config, TimesAreReadAndWrittenByRfc3339) {
+  EXPECT_EQ(to_rfc3339(951782400), "2000-02-29T00:00:00Z");
+  EXPECT_EQ(to_rfc3339(253402300799), "9999-12-31T23:59:59Z");
+  EXPECT_EQ(parse_rfc3339("2000-02-29T00:00:00Z"), 951782400);
+  EXPECT_EQ(parse_rfc3339("2000-02-29T01:30:00.123+01:30"), 951782400);
+  EXPECT_EQ(parse_rfc3339("2000-02-28T22:30:00-01:30"), 951782400);
+  for (const char* bad :
+       {"", "2000", "2000-02-30T00:00:00Z", "2000-02-29T24:00:00Z", "2000-02-29T00:00:00",
+        "2000-02-29T00:00:00Zx", "2000-02-29T00:00:00+1:00", "2000-02-29X00:00:00Z",
+        "20-0-02-29T00:00:00Z"})
+    EXPECT_EQ(parse_rfc3339(bad), std::nullopt) << bad;
+}
+
 }  // namespace
 }  // namespace ondemand::oci
