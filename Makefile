@@ -5,8 +5,10 @@
 #   make check      install what is missing, build, run every test
 #   make bench      measure the builder beside other tools (bench-build), chunk sizes (bench-dedup)
 #   make bench-scale  hold memory and time to their bounds on very large images
+#   make bench-vm   cold and warm reads in guests with our kernels: a table
 #   make kernel     build a kernel with our series, KERNEL=6.1|6.12 CONFIG=normal|debug
 #   make check-vm-debug   the tests that boot kernels, on kernels with KASAN, lockdep and the like
+#   make check-modules    the modules of make kernel-modules in Debian's own kernels
 #   make fuzz       run the fuzzers, SECONDS_EACH=60
 #   make install    DESTDIR= PREFIX=/usr/local
 BUILD ?= build
@@ -15,7 +17,7 @@ DESTDIR ?=
 SECONDS_EACH ?= 60
 RUNS ?= 5
 
-.PHONY: all demo check check-vm-debug bench bench-build bench-dedup bench-scale kernel kernel-modules fuzz format check-format install clean
+.PHONY: all demo check check-vm-debug check-modules bench bench-vm bench-build bench-dedup bench-scale kernel kernel-modules fuzz format check-format install clean
 
 all:
 	@scripts/install-deps build
@@ -47,6 +49,12 @@ bench-scale: all
 	@scripts/install-deps bench
 	@scripts/bench-scale $(BUILD)/bin
 
+bench-vm:
+	@scripts/install-deps build test kernel vm
+	@cmake --preset dev >/dev/null
+	@cmake --build --preset dev --target vm_helper -- --quiet
+	@tests/vm/bench build-dev/bin/vm_helper
+
 # KERNEL=6.1|6.12, CONFIG=normal|debug; prints the path of the bzImage.
 kernel:
 	@scripts/install-deps kernel
@@ -55,6 +63,11 @@ kernel:
 kernel-modules:
 	@scripts/install-deps kernel
 	@scripts/kernel/build-modules
+
+# The modules in Debian's own kernels; needs their headers.
+check-modules:
+	@scripts/install-deps kernel vm
+	@tests/vm/modules
 
 check-vm-debug:
 	@scripts/install-deps build test kernel vm

@@ -68,15 +68,26 @@ plain() { # way, how the files become mountable
 	rm -rf /scratch/plain
 }
 
-round() {
-	on_demand demand-buffered demand buffered
-	on_demand demand-direct demand direct
-	on_demand mainline ondemand direct
-	plain loop loop
-	case $(uname -r) in 6.1.*) ;; *) plain file-backed file ;; esac
+# The ways in turn, each round beginning with another, so that no way always
+# follows the same one.
+round() { # number
+	ways="demand-buffered demand-direct mainline loop"
+	case $(uname -r) in 6.1.*) ;; *) ways="$ways file-backed" ;; esac
+	for _ in $(seq $(($1 % 5))); do
+		ways="${ways#* } ${ways%% *}"
+	done
+	for way in $ways; do
+		case $way in
+		demand-buffered) on_demand "$way" demand buffered ;;
+		demand-direct) on_demand "$way" demand direct ;;
+		mainline) on_demand "$way" ondemand direct ;;
+		loop) plain "$way" loop ;;
+		file-backed) plain "$way" file ;;
+		esac
+	done
 }
 
-round >/tmp/first # the first round of a boot is slow
-for _ in $(seq "$repetitions"); do
-	round
+round 0 >/tmp/first # the first round of a boot is slow
+for number in $(seq "$repetitions"); do
+	round "$number"
 done

@@ -85,6 +85,13 @@ void Answerer::note(Request request) {
   requests_.push_back(std::move(request));
 }
 
+int Answerer::opened(const std::filesystem::path& path, int flags) {
+  const std::lock_guard lock(mutex_);
+  util::Fd& fd = files_[path];
+  if (!fd) fd = util::open_file(path, flags | O_CLOEXEC);
+  return fd.get();
+}
+
 void Answerer::serve() {
   std::vector<std::uint8_t> buffer(cachefiles::abi::kMaxMessageBytes);
   while (!ended_) {
@@ -113,15 +120,14 @@ int Answerer::fill(const cachefiles::DemandMessage& message) {
   const std::filesystem::path copy =
       options_.copy_of(std::filesystem::path(message.path).filename());
   if (copy.empty()) return EIO;
-  const util::Fd from = util::open_file(copy, O_RDONLY | O_CLOEXEC);
-  const util::Fd to =
-      util::open_file(options_.root / "cache" / message.path,
-                      O_WRONLY | O_CLOEXEC | (options_.writes_directly ? O_DIRECT : 0));
+  const int from = opened(copy, O_RDONLY);
+  const int to = opened(options_.root / "cache" / message.path,
+                        O_WRONLY | (options_.writes_directly ? O_DIRECT : 0));
   const AlignedBuffer buffer = aligned_buffer();
   for (std::uint64_t at = message.range.offset; at < message.range.end();) {
     const std::size_t len = std::min<std::uint64_t>(kPiece, message.range.end() - at);
-    read_copy(from.get(), buffer.get(), len, at);
-    const ssize_t written = ::pwrite(to.get(), buffer.get(), len, static_cast<off_t>(at));
+    read_copy(from, buffer.get(), len, at);
+    const ssize_t written = ::pwrite(to, buffer.get(), len, static_cast<off_t>(at));
     if (written != static_cast<ssize_t>(len)) return written < 0 ? errno : ENOSPC;
     at += len;
   }
@@ -169,12 +175,12 @@ void Answerer::answer_read(const cachefiles::OndemandMessage& message) {
     object = objects_[message.header.object_id];
   }
   note({Request::Kind::kRead, object.key, "", message.range});
-  const util::Fd from = util::open_file(object.copy, O_RDONLY | O_CLOEXEC);
+  const int from = opened(object.copy, O_RDONLY);
   const AlignedBuffer buffer = aligned_buffer();
   for (std::uint64_t at = message.range.offset; at < message.range.end();) {
     const std::size_t len = std::min<std::uint64_t>(kPiece, message.range.end() - at);
     const std::size_t padded = (len + kBlock - 1) / kBlock * kBlock;
-    read_copy(from.get(), buffer.get(), padded, at);
+    read_copy(from, buffer.get(), padded, at);
     if (device_.write_object(object.fd, at, {buffer.get(), padded}) != 0)
       break;  // the hole stays, and the reader gets EIO
     at += len;

@@ -59,6 +59,8 @@ class Answerer {
     std::filesystem::path copy;
     std::string key;
   };
+  // Both protocols keep their files open, as a real daemon does.
+  int opened(const std::filesystem::path& path, int flags);
 
   void serve();
   void answer(const cachefiles::DemandMessage& message);
@@ -75,6 +77,7 @@ class Answerer {
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Request> requests_;
   std::map<std::uint32_t, Object> objects_;  // by object id
+  std::map<std::filesystem::path, util::Fd> files_;
 };
 
 }  // namespace ondemand::vmtest
