@@ -99,6 +99,36 @@ char type_letter(EntryType type) {
   throw util::Error(util::ErrorCode::kUnsupported, "write tar entry: tar has no sockets");
 }
 
+// Source: The Unicode Standard, table 3-7 (well-formed UTF-8 byte sequences).
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<std::uint8_t>(text[i++]);
+    if (first < 0x80) continue;
+    if (first < 0xC2 || first > 0xF4) return false;
+    const unsigned more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    // The second byte's range keeps out what is too long, surrogates, and what is above U+10FFFF.
+    std::uint8_t low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
+    std::uint8_t high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
+    for (unsigned k = 0; k < more; ++k, low = 0x80, high = 0xBF) {
+      if (i == text.size()) return false;
+      const auto next = static_cast<std::uint8_t>(text[i++]);
+      if (next < low || next > high) return false;
+    }
+  }
+  return true;
+}
+
+// Records are UTF-8 unless one in front of them says that names are bytes.
+void say_charset(std::string& records, const Entry& entry) {
+  const bool has_path = records.find(" path=") != std::string::npos ||
+                        records.find(" GNU.sparse.name=") != std::string::npos;
+  const bool has_link = records.find(" linkpath=") != std::string::npos;
+  if ((!has_path || is_utf8(entry.path)) && (!has_link || is_utf8(entry.link_target))) return;
+  std::string charset;
+  add_record(charset, "hdrcharset", "BINARY");
+  records.insert(0, charset);
+}
+
 std::string_view last_name(std::string_view path) {
   while (path.size() > 1 && path.ends_with('/'))
     path.remove_suffix(1);
@@ -252,6 +282,7 @@ void TarWriter::begin(const Entry& entry, const std::vector<util::ByteRange>& pi
   } else {
     header.path = entry.path;
   }
+  say_charset(records, entry);
   const std::uint64_t size = util::checked_add<std::uint64_t>(map.size(), stored);
   header.size = number(records, "size", util::narrow<std::int64_t>(size), kLongNumberMax);
   if (!records.empty()) write_extended(records, entry.path);

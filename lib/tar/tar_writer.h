@@ -4,6 +4,9 @@
 // only where ustar has no room for what it is (long names, times with a fraction, before 1970 or
 // after 2242, large numbers, xattrs, sparse files).  The same entries give the same bytes.
 //
+// A name in an extended header that is not UTF-8 has hdrcharset=BINARY in front of it; GNU tar
+// takes it rightly and warns that it does not know the keyword.
+//
 // Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual,
 // "Storing Sparse Files" (PAX format, version 1.0); SCHILY.xattr as GNU tar writes it.
 #pragma once

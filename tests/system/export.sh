@@ -88,6 +88,16 @@ expect_error 1 'absent' blobctl export --store store app --output absent/file.ta
 expect_error 2 'store|registry' blobctl export app
 (ulimit -f 100; expect_error 1 'File too large' blobctl export --store store app --output large.tar)
 [ ! -e large.tar ] || fail "half an archive under its name"
+note "a link is followed, and nothing is left beside the archive"
+mkdir elsewhere && ln -s elsewhere/target.tar link.tar
+for _ in 1 2; do
+  blobctl export --store store app --output link.tar
+  [ -L link.tar ] || fail "the link was replaced"
+  cmp elsewhere/target.tar one.tar
+done
+[ "$(ls -A elsewhere)" = target.tar ] || fail "left beside the target: $(ls -A elsewhere)"
+
+note "what is damaged"
 blob=$(layers store | head -n 1 | cut -d: -f2)
 printf 'XXXX' | dd of="store/blobs/sha256/$blob" bs=1 seek=5000 conv=notrunc 2>/dev/null
 expect_error 1 "$blob: frame 0 at 0x0: verify: .*digest" blobctl export --store store app --output bad.tar

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <iostream>
 
@@ -57,6 +58,46 @@ bool is_replaceable(const std::string& path) {
   return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
 }
 
+// The file that a link stands for, also one that is not there yet: it is replaced, not the link.
+std::filesystem::path resolve(std::filesystem::path path, const std::string& name) {
+  constexpr int kMaxLinks = 40;  // as the kernel's (path_resolution(7))
+  for (int i = 0; i < kMaxLinks; ++i) {
+    std::error_code error;
+    const std::filesystem::path link = std::filesystem::read_symlink(path, error);
+    if (error) return path;
+    path = path.parent_path() / link;
+  }
+  throw util::errno_error(name, "resolve", ELOOP);
+}
+
+// A file that is gone with this process until it has a name; none where the file system has no
+// such files (or we have no way to name one).
+util::Fd open_nameless(const std::filesystem::path& directory) {
+  if (::access("/proc/self/fd", X_OK) != 0) return {};
+  util::Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
+  if (fd) ::fchmod(fd.get(), 0644);
+  return fd;
+}
+
+void give_name(int fd, const std::filesystem::path& target, const std::string& name) {
+  const std::string self = util::concat("/proc/self/fd/", fd);
+  const auto link = [&self](const std::string& path) {
+    return ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link(target.native())) return;
+  // What is there is replaced at once: a name beside it, then rename.
+  for (unsigned i = 0; errno == EEXIST && i < 100; ++i) {
+    const std::string beside =
+        (target.parent_path() / util::concat(".tmp-", ::getpid(), "-", i)).native();
+    if (!link(beside)) continue;
+    if (::rename(beside.c_str(), target.c_str()) == 0) return;
+    const int saved = errno;
+    ::unlink(beside.c_str());
+    throw util::errno_error(name, "rename into place", saved);
+  }
+  throw util::errno_error(name, "give it its name", errno);
+}
+
 }  // namespace
 
 void write_output(const std::string& path, cli::Io& io,
@@ -77,11 +118,21 @@ void write_output(const std::string& path, cli::Io& io,
     sink.flush();
     return;
   }
-  const std::filesystem::path target = std::filesystem::absolute(path);
+  const std::filesystem::path target = resolve(std::filesystem::absolute(path), name);
+  const auto write_to = [&](int fd) {
+    FdSink sink(fd, name);
+    write(sink);
+    sink.flush();
+  };
+  if (const util::Fd fd = open_nameless(target.parent_path())) {
+    write_to(fd.get());
+    util::fsync_fd(fd.get(), name);
+    give_name(fd.get(), target, name);
+    util::fsync_directory(target.parent_path());
+    return;
+  }
   util::AtomicFile file(target.parent_path());
-  FdSink sink(file.fd(), name);
-  write(sink);
-  sink.flush();
+  write_to(file.fd());
   file.commit(target, util::Durability::kSync);
 }
 

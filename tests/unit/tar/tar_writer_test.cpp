@@ -104,6 +104,41 @@ TEST(TarWriter, NamesOfAnyBytesComeBack) {
   round_trip(link);
 }
 
+TEST(TarWriter, OnlyNamesInRecordsThatAreNotUtf8AreSaidToBeBytes) {
+  const auto says_so = [](const Entry& entry, const std::vector<util::ByteRange>& pieces = {}) {
+    return archive_of(entry, {}, pieces).find("21 hdrcharset=BINARY\n") != std::string::npos;
+  };
+  const std::string long_name(120, 'x');
+  for (const char* bad :
+       {"\xff", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\x9f\xbf", "\x80"}) {
+    EXPECT_TRUE(says_so(file(long_name + bad)));
+    EXPECT_FALSE(says_so(file(bad))) << "ustar has no charset";
+  }
+  for (const char* good : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x8c\x8d", "\xed\x9f\xbf"})
+    EXPECT_FALSE(says_so(file(long_name + good)));
+  EXPECT_TRUE(says_so(file("sparse\xff", 1 << 20)));
+  Entry link = file("link");
+  link.type = EntryType::kSymlink;
+  link.link_target = long_name + "\xff";
+  EXPECT_TRUE(says_so(link));
+}
+
+TEST(TarWriter, OtherReadersTakeNamesOfAnyBytes) {
+  TemporaryDirectory directory;
+  Entry entry = file(std::string(120, 'x') + "\xff\xc0");
+  {
+    std::ofstream out(directory.path() + "/a.tar", std::ios::binary);
+    out << archive_of(entry);
+  }
+  const std::string check =
+      "import os, sys, tarfile; name = b'x' * 120 + bytes([255, 192]); "
+      "sys.exit(os.fsencode(tarfile.open('a.tar').next().name) != name)";
+  EXPECT_TRUE(run_in(directory.path(), "python3 -c \"" + check + "\""));
+  EXPECT_TRUE(run_in(directory.path(),
+                     "tar -xf a.tar 2>/dev/null && test -f \"$(printf 'x%.0s' $(seq 120); printf "
+                     "'\\377\\300')\""));
+}
+
 TEST(TarWriter, TimesBefore1970AndAfter2242AndWithFractionsComeBack) {
   for (const util::Timestamp time : {util::Timestamp{0, 0},
                                      {0, 1},
