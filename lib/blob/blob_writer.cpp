@@ -129,9 +129,10 @@ void BlobWriter::cut_frame() {
   }
   if (in_flight_.size() >= options_.frames_in_flight) consume_one();
   digests_.update(view_sha_, view);
-  auto task = [this, view = std::move(view), stored = buffers_.take()] {
+  auto task = [this, view = std::move(view), stored = buffers_.take()]() mutable {
     codec_->compress(view.bytes, *stored);
-    return stored;
+    view = {};  // not when the future goes, which waits for its turn
+    return std::move(stored);
   };
   in_flight_.push_back({pool_.submit(std::move(task)), view_len});
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/verify.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "erofs/tree_compare.h"
+#include "util/align.h"
 #include "util/error.h"
 #include "util/text.h"
 #include "view/file_order.h"
@@ -29,9 +31,25 @@ std::string find_path(const tree::Tree& tree, tree::InodeId directory, tree::Ino
   return {};
 }
 
+// A process that maps the file sees the rest of its last block.
+bool is_zero_behind(view::ImageView& view, const erofs::FileExtent& extent) {
+  const std::uint64_t len = extent.file.len;
+  const std::uint64_t padding =
+      util::round_up(len, std::uint64_t{view.bootstrap().block_size()}) - len;
+  if (padding == 0) return true;
+  bool is_zero = true;
+  view.read_extent({{extent.file.end(), padding}, extent.kind, extent.device, extent.address + len},
+                   [&is_zero](util::Bytes bytes) {
+                     is_zero &= std::all_of(bytes.begin(), bytes.end(),
+                                            [](std::uint8_t byte) { return byte == 0; });
+                   });
+  return is_zero;
+}
+
 void check_file(view::ImageView& view, const tree::Tree& tree, tree::InodeId id, util::Nid nid,
                 const ContentRecord& record) {
   ContentDigest content;
+  bool is_padded = true;
   const erofs::InodeInfo inode = view.bootstrap().inode(nid);
   view.bootstrap().for_each_extent(inode, [&](const erofs::FileExtent& extent) {
     if (extent.kind == erofs::ExtentKind::kHole) return;
@@ -40,7 +58,12 @@ void check_file(view::ImageView& view, const tree::Tree& tree, tree::InodeId id,
       content.add(offset, bytes);
       offset += bytes.size();
     });
+    if (extent.kind == erofs::ExtentKind::kBlocks && extent.file.end() == inode.size)
+      is_padded &= is_zero_behind(view, extent);
   });
+  if (!is_padded)
+    fail(util::concat(util::printable(find_path(tree, tree::kRootInode, id)),
+                      ": what follows its end in its last block is not zero"));
   const hash::Digest found = content.finish(inode.size);
   if (id < record.size() && record[id] == found) return;
   fail(util::concat(util::printable(find_path(tree, tree::kRootInode, id)),

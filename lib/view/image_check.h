@@ -47,7 +47,7 @@ class ImageChecker {
   class Run;
   source::Source& source_;
   std::filesystem::path temporary_;
-  std::map<std::string, BlobFacts> blobs_;  // by digest, framing and index
+  std::map<std::string, BlobFacts> blobs_;  // by all that is compared
 };
 
 }  // namespace ondemand::view

@@ -185,9 +185,13 @@ KernelView& ImageView::device(std::size_t index) {
     devices_[index] = std::make_unique<FramedView>(std::move(*chunk_index), read, name,
                                                    static_cast<std::uint32_t>(index), cache_);
   } else {
-    WholeObject whole =
-        fetch_whole(source_, blob.descriptor, blob.framing, blob.uncompressed_digest, temporary_,
-                    cache::kMaxObjectBytes, name);
+    // No file reaches behind the device's slot: a blob that decompresses to more is a bomb.
+    const std::uint64_t limit = index < bootstrap_->devices().size()
+                                    ? util::checked_mul(bootstrap_->devices()[index].nblocks,
+                                                        std::uint64_t{bootstrap_->block_size()})
+                                    : cache::kMaxObjectBytes;
+    WholeObject whole = fetch_whole(source_, blob.descriptor, blob.framing,
+                                    blob.uncompressed_digest, temporary_, limit, name);
     devices_[index] = std::make_unique<PlainView>(std::move(whole.fd), whole.size, name);
   }
   return *devices_[index];

@@ -2,6 +2,7 @@
 #include "view/metadata_overlap.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "util/align.h"
 #include "util/text.h"
@@ -16,9 +17,13 @@ using erofs::InodeInfo;
 constexpr std::uint32_t kSuperblock = 0xFFFFFFFF;
 constexpr std::uint32_t kDeviceTable = 0xFFFFFFFE;
 
+// Inodes may share these with each other, not with anything else.
+enum Kind : std::uint8_t { kMetadata, kSharedXattr, kData, kKinds };
+
 struct Place {
   util::ByteRange range;
   std::uint32_t owner = 0;
+  Kind kind = kMetadata;
 };
 
 class Places {
@@ -43,20 +48,47 @@ class Places {
     std::sort(places_.begin(), places_.end(),
               [](const Place& a, const Place& b) { return a.range.offset < b.range.offset; });
     std::vector<std::string> found;
-    Place last;
+    Place last[kKinds];  // of each kind, the one that ends last
     for (const Place& place : places_) {
-      if (place.range.offset < last.range.end() && found.size() < limit)
+      for (const Place& other : last) {
+        if (place.range.offset >= other.range.end() || found.size() >= limit) continue;
+        if (place.kind != kMetadata && place.kind == other.kind) continue;
         found.push_back(util::concat("metadata at 0x", util::to_hex(place.range.offset),
-                                     " belongs to both ", name_of(last.owner), " and ",
-                                     name_of(place.owner)));
-      if (place.range.end() > last.range.end()) last = place;
+                                     " belongs to both ", name_of(other), " and ", name_of(place)));
+      }
+      Place& same = last[place.kind];
+      if (place.range.end() > same.range.end()) same = place;
     }
     return found;
   }
 
  private:
-  void add(util::ByteRange range, std::uint32_t owner) {
-    if (!range.empty()) places_.push_back({range, owner});
+  void add(util::ByteRange range, std::uint32_t owner, Kind kind = kMetadata) {
+    if (!range.empty()) places_.push_back({range, owner, kind});
+  }
+
+  void add_shared_xattrs(const InodeInfo& inode, std::uint32_t owner) {
+    if (inode.xattr_size == 0) return;
+    const erofs::FileExtent first{{0, 1}, erofs::ExtentKind::kInline, {}, 0};
+    const std::uint8_t* const image = reader_.bytes_of(first).data();
+    reader_.for_each_xattr(inode, [&](const erofs::XattrView& xattr) {
+      // Behind its header lie its name and, next to it, its value.
+      const auto end = static_cast<std::uint64_t>(xattr.value.data() - image) + xattr.value.size();
+      const std::uint64_t len =
+          sizeof(ondisk::ErofsXattrEntry) + xattr.suffix.size() + xattr.value.size();
+      const util::ByteRange range{end - len, len};
+      if (range.offset >= inode.offset && range.offset < inode.end()) return;
+      if (shared_.insert(range.offset).second) add(range, owner, kSharedXattr);
+    });
+  }
+
+  // Data is in the bootstrap where another builder wrote it there; files may share it.
+  void add_data(const InodeInfo& inode, std::uint32_t owner) {
+    if (inode.type != tree::FileType::kRegular) return;
+    reader_.for_each_extent(inode, [&](const erofs::FileExtent& extent) {
+      if (extent.kind == erofs::ExtentKind::kBlocks && extent.device.value == 0)
+        add({extent.address, extent.file.len}, owner, kData);
+    });
   }
 
   void add_inode(const InodeInfo& inode, std::uint32_t owner) {
@@ -79,6 +111,14 @@ class Places {
       }
     }
     add(record, owner);
+    add_shared_xattrs(inode, owner);
+    add_data(inode, owner);
+  }
+
+  std::string name_of(const Place& place) const {
+    if (place.kind == kSharedXattr) return "the shared xattrs of " + name_of(place.owner);
+    if (place.kind == kData) return "the data of " + name_of(place.owner);
+    return name_of(place.owner);
   }
 
   std::string name_of(std::uint32_t owner) const {
@@ -94,6 +134,7 @@ class Places {
   const erofs::BootstrapReader& reader_;
   const TreeList& list_;
   std::vector<Place> places_;
+  std::unordered_set<std::uint64_t> shared_;  // where entries of shared xattrs begin
 };
 
 }  // namespace

@@ -54,6 +54,7 @@ class VerifyImage : public ::testing::Test {
  protected:
   VerifyImage() : store_(store::Store::create_or_open(dir_.path() / "store")) {
     view_ = pattern(3 * 4096);
+    std::fill(view_.end() - 3, view_.end(), std::uint8_t{0});
     tree::Inode& file =
         tree_.file("file", 5 * 4096 - 3, {erofs::extent(0, 1, 0, 1), erofs::extent(3, 2, 1, 1)});
     file.mtime = {5, 6};
@@ -131,6 +132,12 @@ TEST_F(VerifyImage, OtherContentUnderRightDigestsIsFound) {
 TEST_F(VerifyImage, AFileThatWasNeverReadIsFound) {
   content_.clear();
   EXPECT_NE(verify(), "");
+}
+
+TEST_F(VerifyImage, BytesBehindTheEndOfAFileAreFound) {
+  view_.back() = 1;
+  EXPECT_NE(verify().find("/file: what follows its end in its last block is not zero"),
+            std::string::npos);
 }
 
 TEST_F(VerifyImage, AnotherAttributeIsFound) {

@@ -44,5 +44,47 @@ TEST(MetadataOverlap, TwoDirectoriesInOneBlockAreFound) {
   EXPECT_NE(found[0].find("belongs to both /a and /b"), std::string::npos) << found[0];
 }
 
+std::vector<std::string> overlaps_of(const erofs::TestImage& image) {
+  const erofs::BootstrapReader reader = image.reader();
+  return find_overlaps(reader, list_tree(reader), 1000);
+}
+
+TEST(MetadataOverlap, FilesMayShareDataButNotWithADirectory) {
+  erofs::TestTree tree;
+  tree.directory("a");
+  for (int i = 0; i < 300; ++i)
+    tree.file(util::concat("a/a-name-that-takes-some-room-", i));
+  tree.inline_file("one", std::string(9000, '1'));
+  tree.inline_file("two", std::string(9000, '2'));
+  erofs::TestImage image = erofs::make_image(tree.finish());
+  const auto inode = [&image](const char* path) {
+    return image.reader().inode(*image.reader().lookup(path));
+  };
+  set_start(image, inode("one"), inode("two").i_u);
+  EXPECT_EQ(overlaps_of(image), std::vector<std::string>{});
+  set_start(image, inode("one"), inode("a").i_u);
+  const auto found = overlaps_of(image);
+  ASSERT_FALSE(found.empty());
+  EXPECT_NE(found[0].find("the data of /one"), std::string::npos) << found[0];
+  EXPECT_NE(found[0].find("/a"), std::string::npos) << found[0];
+}
+
+TEST(MetadataOverlap, SharedXattrsHaveAPlaceOfTheirOwn) {
+  erofs::TestTree tree;
+  for (int i = 0; i < 300; ++i)
+    erofs::TestTree::set_xattrs(tree.file(util::concat("file-", i)),
+                                {{"user.common", "the same value for all of them"}});
+  tree.inline_file("data", std::string(9000, 'd'));
+  erofs::TestImage image = erofs::make_image(tree.finish());
+  EXPECT_EQ(overlaps_of(image), std::vector<std::string>{});
+  const erofs::InodeInfo data = image.reader().inode(*image.reader().lookup("data"));
+  set_start(image, data, image.reader().superblock().xattr_blkaddr);
+  std::string found;
+  for (const std::string& overlap : overlaps_of(image))
+    found += overlap + "\n";
+  EXPECT_NE(found.find("the shared xattrs of /file-"), std::string::npos) << found;
+  EXPECT_NE(found.find("the data of /data"), std::string::npos) << found;
+}
+
 }  // namespace
 }  // namespace ondemand::view
