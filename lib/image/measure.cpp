@@ -104,11 +104,10 @@ class Pass {
                 chunk::append_extent(builder_->inode(inode).extents, extent);
               }) {}
 
-  ChunkMeasure add(const input::ImageInput& image) {
+  ChunkMeasure add(const input::ImageInput& image, std::vector<std::string>& warnings) {
     const DataStats before = data_.stats();
     tree::TreeBuilder builder;
     builder_ = &builder;
-    std::vector<std::string> warnings;
     LayerReader reader(builder, warnings);
     Writers writers(options_, pool_, digests_);
     const auto append = [&writers](const hash::Digest&, const util::SharedBytes& chunk) {
@@ -161,13 +160,16 @@ std::vector<ImageMeasure> measure_images(const std::vector<input::ImageInput>& i
                                          const MeasureOptions& options) {
   std::vector<ImageMeasure> out;
   for (const input::ImageInput& image : images)
-    out.push_back({image.name, {}});
+    out.push_back({image.name, {}, {}});
   const std::size_t writers = options.frame_sizes.size() * options.levels.size();
   util::ThreadPool pool(options.jobs, options.jobs * kBatchesInFlight + writers * kFramesInFlight);
   for (const std::uint32_t chunk_size : options.chunk_sizes) {
     Pass pass(chunk_size, options, pool);
-    for (std::size_t i = 0; i < images.size(); ++i)
-      out[i].chunks.push_back(pass.add(images[i]));
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      std::vector<std::string> warnings;  // the same in every pass
+      out[i].chunks.push_back(pass.add(images[i], warnings));
+      out[i].warnings = std::move(warnings);
+    }
   }
   return out;
 }

@@ -47,7 +47,8 @@ struct ChunkMeasure {
 
 struct ImageMeasure {
   std::string name;
-  std::vector<ChunkMeasure> chunks;  // one for each chunk size
+  std::vector<std::string> warnings;  // of its layers, as a build tells them
+  std::vector<ChunkMeasure> chunks;   // one for each chunk size
 };
 
 // Each image is measured behind those before it: what it adds to them.  Each is read once for each

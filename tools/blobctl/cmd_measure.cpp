@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "blobctl/json_writer.h"
+#include "codec/zstd.h"
 #include "image/measure.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -34,10 +35,11 @@ std::string check_size(const std::string& text, bool power_of_two) {
 
 int parse_level(const std::string& text) {
   if (text == "none") return 0;
+  if (text == "zstd") return codec::kDefaultZstdLevel;
   const auto level =
       text.starts_with("zstd:") ? util::parse_u64(std::string_view(text).substr(5)) : std::nullopt;
   if (!level || *level == 0 || *level > kMaxZstdLevel)
-    throw CLI::ValidationError("--compression", "must be none or zstd:1 to zstd:19");
+    throw CLI::ValidationError("--compression", "must be none, zstd or zstd:1 to zstd:19");
   return static_cast<int>(*level);
 }
 
@@ -60,7 +62,7 @@ Action define(CLI::App& app) {
   add_sizes(app, "--chunk-size", options->chunk_sizes,
             "Units of deduplication (4K,16K,64K,256K,1M)", true);
   add_sizes(app, "--frame-size", options->frame_sizes, "Units of compression (256K)", false);
-  app.add_option("--compression", options->compression, "none or zstd:LEVEL (zstd:3)")
+  app.add_option("--compression", options->compression, "none or zstd[:LEVEL] (zstd:3)")
       ->type_name("METHOD,...")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -68,7 +70,9 @@ Action define(CLI::App& app) {
       ->check(CLI::Range(1U, kMaxJobs));
   app.add_flag("--json", options->json, "Print JSON");
   app.footer(
-      "Cuts, deduplicates, frames and compresses as mkfs-erofs-ondemand does; keeps nothing.");
+      "Cuts, deduplicates, frames and compresses as mkfs-erofs-ondemand does, into one blob for "
+      "each "
+      "image; keeps nothing.");
   app.callback([options] {
     options->levels.clear();
     for (const std::string& method : options->compression)
@@ -179,6 +183,9 @@ int run_measure(const MeasureCommandOptions& options, cli::Io& io) {
   measure.jobs = options.jobs != 0 ? options.jobs
                                    : std::clamp(std::thread::hardware_concurrency(), 1U, kMaxJobs);
   const auto result = image::measure_images(images, measure);
+  for (const image::ImageMeasure& image : result)
+    for (const std::string& warning : image.warnings)
+      io.err << "blobctl: warning: " << warning << '\n';
   if (options.json)
     io.out << to_json(result) << '\n';
   else

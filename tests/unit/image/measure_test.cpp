@@ -87,5 +87,11 @@ TEST_F(Measure, ASecondImageCountsOnlyWhatIsNew) {
                                     std::filesystem::file_size(dir_.path() / "b/y"));
 }
 
+TEST_F(Measure, TellsTheWarningsOfABuildOnce) {
+  const std::string script = "cd " + dir_.path().native() + "; cp a.tar c.tar; cat c.tar >> a.tar";
+  ASSERT_EQ(std::system(script.c_str()), 0);
+  EXPECT_EQ(measure(options())[0].warnings.size(), 1U);
+}
+
 }  // namespace
 }  // namespace ondemand::image
