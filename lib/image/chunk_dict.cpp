@@ -7,14 +7,16 @@
 #include <future>
 
 #include "chunk/extent.h"
-#include "codec/decompress.h"
 #include "erofs/bootstrap_reader.h"
 #include "erofs/inode_walk.h"
 #include "hash/sha256.h"
+#include "image/staged_source.h"
 #include "oci/json.h"
 #include "util/align.h"
 #include "util/error.h"
+#include "util/mapped_file.h"
 #include "util/text.h"
+#include "view/image_view.h"
 
 namespace ondemand::image {
 
@@ -45,26 +47,6 @@ bool is_before(const Piece& a, const Piece& b) {
   if (a.blob != b.blob) return a.blob < b.blob;
   if (a.offset != b.offset) return a.offset < b.offset;
   return a.len < b.len;
-}
-
-util::Buffer read_bootstrap(const store::Store& store, const oci::ErofsImage& image,
-                            const std::string& name) {
-  const std::string stored = store.read_small_blob(image.bootstrap.digest, kMaxBootstrapBytes);
-  util::MemorySource source(util::as_bytes(stored));
-  const auto plain = codec::make_decompressor(image.bootstrap_framing == oci::Framing::kZstd
-                                                  ? codec::Compression::kZstd
-                                                  : codec::Compression::kNone,
-                                              source, name);
-  return util::read_all(*plain, kMaxBootstrapBytes, name);
-}
-
-// A kernel maps whole pages: what lies behind the end of a file in its last block must be zeros.
-bool is_zero(util::Bytes bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
-}
-
-std::uint64_t hint_of(util::Bytes block) {
-  return std::hash<hash::Digest>()(hash::sha256(block));
 }
 
 // Tasks on a pool, whose results are taken in the order in which they were submitted.
@@ -102,16 +84,13 @@ class OrderedTasks {
   std::deque<std::future<Result>> in_flight_;
 };
 
-// Blocks that begin alike (licences, headers) are tried so often.
-constexpr int kMaxTries = 16;
-
 }  // namespace
 
 class ChunkDict::Loader {
  public:
   Loader(ChunkDict& dict, const store::Store& store, std::uint32_t chunk_size,
-         util::ThreadPool& pool)
-      : dict_(dict), store_(store), chunk_size_(chunk_size), pool_(pool) {}
+         util::ThreadPool& pool, const std::filesystem::path& temporary)
+      : dict_(dict), store_(store), chunk_size_(chunk_size), pool_(pool), temporary_(temporary) {}
 
   void add_image(const std::string& ref);
   void finish();
@@ -131,6 +110,7 @@ class ChunkDict::Loader {
   const store::Store& store_;
   const std::uint32_t chunk_size_;
   util::ThreadPool& pool_;
+  const std::filesystem::path& temporary_;
   std::vector<Piece> pieces_;
 };
 
@@ -141,8 +121,12 @@ void ChunkDict::Loader::add_image(const std::string& ref) {
   const oci::Manifest manifest =
       oci::parse_manifest(store_.read_small_blob(descriptor->digest, oci::kMaxManifestBytes), name);
   const oci::ErofsImage image = oci::interpret_manifest(manifest, name);
-  const util::Buffer bytes = read_bootstrap(store_, image, name);
-  const erofs::BootstrapReader reader(bytes, name);
+  StagedSource source(store_);
+  const view::WholeObject bootstrap =
+      view::fetch_whole(source, image.bootstrap, image.bootstrap_framing,
+                        image.bootstrap_uncompressed_digest, temporary_, kMaxBootstrapBytes, name);
+  const util::MappedFile mapped(bootstrap.fd.get(), name);
+  const erofs::BootstrapReader reader(mapped.bytes(), name);
   if (reader.block_size() != kBlockSize)
     throw Error(ErrorCode::kUnsupported,
                 concat(name, ": open: has blocks of ", reader.block_size(), " bytes, not 4096"));
@@ -206,18 +190,19 @@ void ChunkDict::Loader::collect(const erofs::BootstrapReader& reader,
 
 void ChunkDict::Loader::add_pieces(const erofs::FileExtent& extent, std::uint64_t file_size,
                                    std::uint32_t blob, const std::string& name) {
-  const std::uint64_t view_size = dict_.blobs_[blob].index.uncompressed_size();
+  // A kernel view may end inside its last block: zeros follow it.
+  const std::uint64_t view_size =
+      util::round_up(dict_.blobs_[blob].index.uncompressed_size(), std::uint64_t{kBlockSize});
   const std::uint64_t end = std::min(extent.file.end(), file_size);
   std::uint64_t at = util::round_up(extent.file.offset, std::uint64_t{chunk_size_});
   for (; at < end; at += chunk_size_) {
     const std::uint64_t len = std::min<std::uint64_t>(chunk_size_, file_size - at);
     if (at + len > end) break;  // goes on elsewhere
     const std::uint64_t offset = extent.address + (at - extent.file.offset);
-    if (offset % kBlockSize != 0 || offset > view_size || len > view_size - offset)
+    if (offset % kBlockSize != 0 || offset > view_size ||
+        util::round_up(len, std::uint64_t{kBlockSize}) > view_size - offset)
       throw Error(ErrorCode::kCorrupt, concat(name, ": read extents: data at 0x",
                                               util::to_hex(offset), " is not in its blob"));
-    // Other builders need not pad the last block of a blob; ours is whole blocks.
-    if (util::round_up(len, std::uint64_t{kBlockSize}) > view_size - offset) continue;
     if (pieces_.size() == kMaxPieces)
       throw Error(ErrorCode::kTooLarge,
                   concat(name, ": read extents: dictionary of more than ", kMaxPieces, " chunks"));
@@ -236,7 +221,8 @@ std::vector<DictChunk> ChunkDict::Loader::digest_run(std::span<const Piece> run)
   for (const Piece& piece : run) {
     const util::Bytes blocks = util::Bytes(bytes).subspan(
         static_cast<std::size_t>(piece.offset - begin), util::round_up(piece.len, kBlockSize));
-    if (!is_zero(blocks.subspan(piece.len))) continue;  // see is_zero
+    // A kernel maps whole pages: what lies behind the end of a file must be zeros.
+    if (!detail::is_zero(blocks.subspan(piece.len))) continue;
     out.push_back({hash::sha256(blocks.first(piece.len)), piece.blob,
                    util::BlockAddr{static_cast<std::uint32_t>(piece.offset / kBlockSize)}});
   }
@@ -266,8 +252,8 @@ std::vector<ChunkDict::HiddenBlock> ChunkDict::Loader::digest_blocks(std::uint32
   std::vector<HiddenBlock> out;
   for (std::size_t at = 0; at < bytes.size(); at += kBlockSize) {
     const util::Bytes block = util::Bytes(bytes).subspan(at, kBlockSize);
-    if (is_zero(block)) continue;
-    out.push_back({hint_of(block), blob,
+    if (detail::is_zero(block)) continue;
+    out.push_back({detail::hint_of(block), blob,
                    util::BlockAddr{static_cast<std::uint32_t>((range.offset + at) / kBlockSize)}});
   }
   return out;
@@ -291,9 +277,8 @@ void ChunkDict::Loader::find_hidden_blocks() {
       submit(blob, position, piece->offset);
       position = std::max(position, piece->offset + util::round_up(piece->len, kBlockSize));
     }
-    submit(
-        blob, position,
-        util::round_down(dict_.blobs_[blob].index.uncompressed_size(), std::uint64_t{kBlockSize}));
+    submit(blob, position,
+           util::round_up(dict_.blobs_[blob].index.uncompressed_size(), std::uint64_t{kBlockSize}));
   }
   tasks.finish();
   std::sort(dict_.hidden_.begin(), dict_.hidden_.end());
@@ -311,8 +296,9 @@ void ChunkDict::Loader::finish() {
 }
 
 ChunkDict::ChunkDict(const store::Store& store, const std::vector<std::string>& refs,
-                     std::uint32_t chunk_size, util::ThreadPool& pool) {
-  Loader loader(*this, store, chunk_size, pool);
+                     std::uint32_t chunk_size, util::ThreadPool& pool,
+                     const std::filesystem::path& temporary) {
+  Loader loader(*this, store, chunk_size, pool, temporary);
   for (const std::string& ref : refs)
     loader.add_image(ref);
   loader.finish();
@@ -326,53 +312,6 @@ std::span<const DictChunk> ChunkDict::find(const hash::Digest& digest) const {
   while (last != chunks_.end() && last->digest == digest)
     ++last;
   return {first, last};
-}
-
-bool ChunkDict::has_bytes(const HiddenBlock& place, util::Bytes bytes) {
-  const blob::ChunkIndex& index = blobs_[place.blob].index;
-  std::uint64_t offset = std::uint64_t{place.start.value} * kBlockSize;
-  const std::uint64_t blocks =
-      util::round_up(std::uint64_t{bytes.size()}, std::uint64_t{kBlockSize});
-  if (blocks > index.uncompressed_size() - offset) return false;
-  std::uint64_t padding = blocks - bytes.size();
-  while (!bytes.empty() || padding > 0) {
-    const std::size_t number = index.find(offset);
-    if (cached_frame_.empty() || cached_blob_ != place.blob || cached_number_ != number) {
-      views_[place.blob].read_frame(number, cached_frame_);
-      cached_blob_ = place.blob;
-      cached_number_ = number;
-    }
-    util::Bytes frame =
-        util::Bytes(cached_frame_)
-            .subspan(static_cast<std::size_t>(offset - index.frame(number).uncompressed.offset));
-    const std::size_t len = std::min(frame.size(), bytes.size());
-    if (!std::equal(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(len), frame.begin()))
-      return false;
-    bytes = bytes.subspan(len);
-    frame = frame.subspan(len);
-    const auto zeros = static_cast<std::size_t>(
-        bytes.empty() ? std::min<std::uint64_t>(frame.size(), padding) : 0);
-    if (!is_zero(frame.first(zeros))) return false;
-    padding -= zeros;
-    offset += len + zeros;
-  }
-  return true;
-}
-
-std::optional<DictChunk> ChunkDict::find_hidden(const hash::Digest& digest, util::Bytes bytes) {
-  if (hidden_.empty()) return std::nullopt;
-  util::Buffer block(
-      bytes.begin(),
-      bytes.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(bytes.size(), kBlockSize)));
-  block.resize(kBlockSize);
-  const std::uint64_t hint = hint_of(block);
-  auto place = std::lower_bound(
-      hidden_.begin(), hidden_.end(), hint,
-      [](const HiddenBlock& hidden, std::uint64_t wanted) { return hidden.hash < wanted; });
-  for (int tries = 0; tries < kMaxTries && place != hidden_.end() && place->hash == hint;
-       ++tries, ++place)
-    if (has_bytes(*place, bytes)) return DictChunk{digest, place->blob, place->start};
-  return std::nullopt;
 }
 
 }  // namespace ondemand::image

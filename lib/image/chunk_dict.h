@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@
 #include "oci/erofs_image.h"
 #include "store/store.h"
 #include "util/thread_pool.h"
+#include "view/frame_cache.h"
 
 namespace ondemand::image {
 
@@ -47,17 +49,24 @@ class ChunkDict {
   // to be made: only pieces at multiples of it can be found again.
   // Throws kNotFound when the store has no such image; kUnsupported for one that cannot be referred
   // to (no EROFS image, blocks other than 4 KiB, a blob without a standalone chunk index);
-  // kCorrupt, kDigestMismatch, kTooLarge, kIo.
+  // kCorrupt, kDigestMismatch, kTooLarge, kIo.  Uncompressed bootstraps go to files without a name
+  // in `temporary`.
   ChunkDict(const store::Store& store, const std::vector<std::string>& refs,
-            std::uint32_t chunk_size, util::ThreadPool& pool);
+            std::uint32_t chunk_size, util::ThreadPool& pool,
+            const std::filesystem::path& temporary);
 
   // Each blob once, in the order of the images and of their device tables.
   const std::vector<DictBlob>& blobs() const { return blobs_; }
   // Every place of a chunk; places in earlier blobs first.
   std::span<const DictChunk> find(const hash::Digest& digest) const;
-  // A place of these bytes in what no file names; compared byte for byte.
+  // A place of these bytes in what no file names; compared byte for byte.  May miss one: what is
+  // decompressed in vain is bounded by kHiddenCredit and twice the bytes that were asked for.
   std::optional<DictChunk> find_hidden(const hash::Digest& digest, util::Bytes bytes);
+  // Unit: bytes.  What find_hidden() decompressed so far.
+  std::uint64_t hidden_work() const { return hidden_work_; }
   std::size_t size() const { return chunks_.size(); }
+
+  static constexpr std::uint64_t kHiddenCredit = 32 * std::uint64_t{util::kMiB};
 
  private:
   class Loader;
@@ -68,15 +77,22 @@ class ChunkDict {
     util::BlockAddr start;
     auto operator<=>(const HiddenBlock&) const = default;
   };
+  view::FrameCache::Frame frame(std::uint32_t blob, std::size_t number);
   bool has_bytes(const HiddenBlock& place, util::Bytes bytes);
 
   std::vector<DictBlob> blobs_;
   std::vector<DictChunk> chunks_;    // sorted
   std::vector<HiddenBlock> hidden_;  // sorted
   std::vector<ViewReader> views_;    // one for each of blobs_
-  std::uint32_t cached_blob_ = 0;    // of cached_frame_
-  std::size_t cached_number_ = 0;
-  util::Buffer cached_frame_;  // empty: none
+  view::FrameCache cache_{8 * std::size_t{util::kMiB}};
+  std::uint64_t hidden_work_ = 0;
+  std::uint64_t hidden_credit_ = kHiddenCredit;  // what may still be decompressed in vain
 };
+
+namespace detail {
+bool is_zero(util::Bytes bytes);
+// What hidden blocks are found by.
+std::uint64_t hint_of(util::Bytes block);
+}  // namespace detail
 
 }  // namespace ondemand::image

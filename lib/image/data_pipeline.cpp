@@ -34,8 +34,8 @@ DataPipeline::DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flig
   start_batch();
 }
 
-std::size_t DataPipeline::batch_bytes() const {
-  return std::max<std::size_t>(kBatchBytes, chunk_size_);
+std::size_t DataPipeline::batch_bytes(std::uint32_t chunk_size) {
+  return std::max<std::size_t>(kBatchBytes, chunk_size);
 }
 
 DataPipeline::~DataPipeline() {
@@ -83,7 +83,8 @@ void DataPipeline::end_blob() {
 void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
   emitted_ += bytes.size();
   const std::size_t padded = util::round_up(bytes.size(), std::size_t{chunk::kBlockSize});
-  if (batch_->bytes->size() + padded > batch_bytes() || batch_->items.size() == kBatchItems)
+  if (batch_->bytes->size() + padded > batch_bytes(chunk_size_) ||
+      batch_->items.size() == kBatchItems)
     submit_batch();
   util::Buffer& buffer = *batch_->bytes;
   Item item;
@@ -126,17 +127,49 @@ void DataPipeline::start_batch() {
     batch_->items.clear();
   }
   batch_->bytes = buffers_.take();
-  batch_->bytes->reserve(batch_bytes());
+  batch_->bytes->reserve(batch_bytes(chunk_size_));
 }
 
 void DataPipeline::place_one_batch() {
   auto next = std::move(in_flight_.front());
   in_flight_.pop_front();
   std::shared_ptr<Batch> batch = next.get();  // may throw what the task threw
+  keep_new_only(*batch);
   for (const Item& item : batch->items)
     place(item, batch->bytes);
   batch->bytes.reset();
   spare_.push_back(std::move(batch));
+}
+
+// Whoever takes a chunk holds all of the memory in which it lies.  Where most of a batch is zeros
+// or known already, what is new moves to memory of its own size.
+void DataPipeline::keep_new_only(Batch& batch) {
+  std::vector<const hash::Digest*> fresh;
+  std::size_t used = 0;
+  for (Item& item : batch.items) {
+    item.is_new = !item.is_zero && !dedup_.find(item.digest);
+    if (item.is_new) fresh.push_back(&item.digest);
+  }
+  const auto is_less = [](const hash::Digest* a, const hash::Digest* b) { return *a < *b; };
+  std::stable_sort(fresh.begin(), fresh.end(), is_less);
+  for (Item& item : batch.items) {
+    if (!item.is_new) continue;
+    // Of equal chunks, the first in file order is the one that will be stored.
+    item.is_new =
+        *std::lower_bound(fresh.begin(), fresh.end(), &item.digest, is_less) == &item.digest;
+    if (item.is_new) used += util::round_up(item.len, std::size_t{chunk::kBlockSize});
+  }
+  if (used > batch.bytes->capacity() / 2) return;
+  auto kept = std::make_shared<util::Buffer>();
+  kept->reserve(used);
+  for (Item& item : batch.items) {
+    if (!item.is_new) continue;
+    const std::size_t padded = util::round_up(item.len, std::size_t{chunk::kBlockSize});
+    const auto from = batch.bytes->begin() + static_cast<std::ptrdiff_t>(item.start);
+    item.start = kept->size();
+    kept->insert(kept->end(), from, from + static_cast<std::ptrdiff_t>(padded));
+  }
+  batch.bytes = std::move(kept);
 }
 
 void DataPipeline::count_shared(util::DeviceId device, std::size_t len) {

@@ -53,6 +53,9 @@ class DataPipeline : public FileSink {
                Placed placed);
   ~DataPipeline() override;
 
+  // What one batch takes.
+  static std::size_t batch_bytes(std::uint32_t chunk_size);
+
   // New chunks go to `writer` as device `device` until end_blob().  Borrows the writer.
   void begin_blob(blob::BlobWriter& writer, util::DeviceId device);
   // The same, to anything else than a blob.
@@ -76,6 +79,7 @@ class DataPipeline : public FileSink {
     std::size_t start;  // in Batch::bytes; padded to whole blocks there
     std::size_t len;
     bool is_zero = false;
+    bool is_new = false;  // the bytes are stored for this item
     hash::Digest digest;
   };
   struct Batch {
@@ -83,11 +87,11 @@ class DataPipeline : public FileSink {
     std::vector<Item> items;
   };
 
-  std::size_t batch_bytes() const;
   static void digest(Batch& batch);
   void take_chunk(std::uint64_t file_offset, util::Bytes bytes);
   void submit_batch();
   void place_one_batch();
+  void keep_new_only(Batch& batch);
   void place(const Item& item, const std::shared_ptr<util::Buffer>& buffer);
   void start_batch();
   void count_shared(util::DeviceId device, std::size_t len);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/image_builder.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <deque>
 #include <memory>
@@ -12,13 +10,12 @@
 #include "image/bootstrap_stage.h"
 #include "image/dict_plan.h"
 #include "image/layer_reader.h"
+#include "image/reread.h"
 #include "image/staged_source.h"
 #include "image/verify.h"
-#include "input/spool.h"
 #include "tree/tree_builder.h"
 #include "util/align.h"
 #include "util/error.h"
-#include "util/fd.h"
 #include "util/text.h"
 #include "util/thread_pool.h"
 
@@ -26,10 +23,13 @@ namespace ondemand::image {
 
 namespace {
 
+// One thread reads, and no more of them than this keep up with it.  Every one has a compressor of
+// its own, so that their number bounds memory as well.
+constexpr std::size_t kMaxJobs = 16;
 // Chunks wait for each other in order: a few batches a thread keep all of them busy.
 constexpr std::size_t kBatchesPerJob = 2;
-// Large chunks make large batches: their number is bounded by bytes as well.
-constexpr std::size_t kBatchBudget = 128 * std::size_t{util::kMiB};
+// However many jobs there are, and however large a chunk is.
+constexpr std::size_t kBatchBudget = 12 * std::size_t{util::kMiB};
 
 // A blob of the dictionary as one of the image's own list.
 BlobObject donor_object(const DictBlob& blob) {
@@ -53,11 +53,13 @@ class Builder {
       : input_(input),
         store_(store),
         options_(options),
-        pool_(options.jobs, options.jobs * (kBatchesPerJob + options.blob.frames_in_flight)) {}
+        jobs_(std::min(options.jobs, kMaxJobs)),
+        pool_(jobs_, jobs_ * (kBatchesPerJob + options.blob.frames_in_flight)) {}
 
   BuildResult build() {
     // 1. Layers become a tree and staged blobs.
     const tree::Tree tree = options_.one_blob ? read_into_one_blob() : read_layers();
+    if (reread_) reread_->check_unchanged();
     // All data is placed: no extent changes below this line.
     count(tree);
     // 2. The tree becomes a bootstrap, read back and compared.
@@ -150,8 +152,8 @@ class Builder {
     for (BlobObject& blob : own_)
       result_.blobs.push_back(std::move(blob));
     for (std::size_t i = 0; i < devices_.size() && i + 1 < stats.shared_from.size(); ++i)
-      if (final_devices[i].value != 0)
-        result_.blobs[final_devices[i].value - 1U].shared_bytes += stats.shared_from[i + 1];
+      (final_devices[i].value != 0 ? result_.blobs[final_devices[i].value - 1U].shared_bytes
+                                   : result_.dropped_shared_bytes) += stats.shared_from[i + 1];
     // A file that lost its last name may have lain in a donor that is dropped.
     for (tree::Inode& inode : tree.inodes) {
       if (inode.nlink == 0) inode.extents.clear();
@@ -165,7 +167,7 @@ class Builder {
   template <class Read>
   void choose_donors(Read read) {
     if (options_.dictionary.empty()) return;
-    ChunkDict dict(store_, options_.dictionary, options_.chunk_size, pool_);
+    ChunkDict dict(store_, options_.dictionary, options_.chunk_size, pool_, options_.temporary);
     DictPlan plan(dict);
     DataPipeline data = make_pipeline([](tree::InodeId, const chunk::Extent&) {});
     std::size_t own_blobs = 0;
@@ -270,33 +272,12 @@ class Builder {
   }
 
   DataPipeline make_pipeline(DataPipeline::Placed placed) {
-    const std::size_t batches = std::clamp<std::size_t>(kBatchBudget / options_.chunk_size, 2,
-                                                        options_.jobs * kBatchesPerJob);
+    const std::size_t batches = std::clamp<std::size_t>(
+        kBatchBudget / DataPipeline::batch_bytes(options_.chunk_size), 2, jobs_ * kBatchesPerJob);
     return {options_.chunk_size, batches, pool_, std::move(placed)};
   }
 
-  // A root filesystem from a pipe can be read once only: keep a copy of it without a name.
-  void make_rereadable() {
-    if (input_.layers.size() != 1 || input_.layers.front().can_reopen) return;
-    input::Layer& layer = input_.layers.front();
-    auto fd = std::make_shared<util::Fd>(input::open_unlinked_file(options_.temporary));
-    const auto source = layer.open_stored();
-    util::Buffer piece(std::size_t{util::kMiB});
-    std::uint64_t size = 0;
-    while (const std::size_t got = source->read(piece)) {
-      util::write_full(fd->get(), util::Bytes(piece).first(got), layer.name);
-      size += got;
-      if (size > options_.rules.max_bytes)
-        throw util::Error(
-            util::ErrorCode::kTooLarge,
-            util::concat(layer.name, ": keep a copy: more than ", options_.rules.max_bytes,
-                         " bytes; --max-bytes allows more"));
-    }
-    layer.open_stored = [fd, size, name = layer.name] {
-      return std::make_unique<util::FdRangeSource>(fd->get(), util::ByteRange{0, size}, name);
-    };
-    layer.can_reopen = true;
-  }
+  void make_rereadable() { reread_.emplace(input_, options_.temporary, options_.rules.max_bytes); }
 
   void count(const tree::Tree& tree) {
     result_.layers = input_.layers.size();
@@ -373,11 +354,13 @@ class Builder {
   input::ImageInput& input_;
   store::Store& store_;
   const BuildOptions& options_;
+  const std::size_t jobs_;
   BuildResult result_;
   std::vector<Device> devices_;  // by the number that new_device() gave, less one
   std::vector<BlobObject> donors_;
   std::vector<BlobObject> own_;
   std::vector<store::StagedBlob> staged_;  // one for each of own_
+  std::optional<Reread> reread_;           // of an input that is read twice
   ContentRecord content_;                  // of what was read, with options_.verify
   std::size_t ndonors_ = 0;                // of result_.blobs
   std::vector<std::pair<hash::Digest, chunk::ChunkPosition>> known_;  // chunks of the donors

@@ -52,6 +52,9 @@ struct BuildResult {
   BootstrapObject bootstrap;
   std::vector<BlobObject> blobs;  // in the order of the device table
   DataStats data;
+  // Of data.shared_bytes: what lies in blobs of the dictionary of which the final tree needs
+  // nothing.
+  std::uint64_t dropped_shared_bytes = 0;
   std::uint64_t layers = 0;
   std::uint64_t files = 0;  // regular, by inode
   std::uint64_t directories = 0;

@@ -35,6 +35,10 @@ void ViewReader::read_frame(std::size_t number, util::Buffer& out) const {
 void ViewReader::read(std::uint64_t offset, util::MutableBytes out) const {
   util::Buffer view;
   while (!out.empty()) {
+    if (offset >= index_->uncompressed_size()) {
+      std::memset(out.data(), 0, out.size());
+      return;
+    }
     const std::size_t number = index_->find(offset);
     read_frame(number, view);
     const auto within =

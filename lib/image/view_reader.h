@@ -21,7 +21,7 @@ class ViewReader {
   // the blob, kCorrupt when it has another length than the index says.
   ViewReader(const store::Store& store, const hash::Digest& blob, const blob::ChunkIndex& index);
 
-  // Fills `out` from `offset` on.  Range: inside the kernel view (asserted).
+  // Fills `out` from `offset` on.  Behind the kernel view there are zeros.
   // Throws kDigestMismatch for a frame whose stored bytes have another digest, kCorrupt, kIo.
   void read(std::uint64_t offset, util::MutableBytes out) const;
   // Replaces `out` by one whole frame of the kernel view.  Range: number < index.size().

@@ -144,8 +144,10 @@ ImageInput open_file(const std::shared_ptr<const util::Fd>& file, std::uint64_t 
   if (form != Form::kRootfs) return open_archive(form, file, members, name, options);
   check_complete(detector, name);
   const StoredObject whole{file, {0, size}};
-  return make_rootfs(
+  ImageInput input = make_rootfs(
       options, name, [whole, name] { return whole.open(name); }, size);
+  input.rootfs_file = file;
+  return input;
 }
 
 // What can be read once only: kept while it may be an archive, handed on when it is none.  An

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "input/layer.h"
 #include "input/spool.h"
 #include "oci/descriptor.h"
+#include "util/fd.h"
 
 namespace ondemand::input {
 
@@ -48,6 +50,8 @@ struct ImageInput {
   // none for a root file system, where the layer's diff_id is the identity.
   std::optional<hash::Digest> source_digest;
   std::string default_ref;  // the image's own name in its archive; empty when it has none
+  // The file in which a root file system tar lies, when it can be read again; none for a stream.
+  std::shared_ptr<const util::Fd> rootfs_file;
   // Unit: bytes of all layers as stored, for progress; 0 when unknown.
   std::uint64_t stored_bytes = 0;
 };

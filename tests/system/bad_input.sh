@@ -103,7 +103,8 @@ expect_error 2 'http' blobctl prepare --cache cache --registry ftp://127.0.0.1/x
 expect_error 2 'store|registry' demandd --cache cache
 
 note "blobctl at a cache and a store"
-mkfs-erofs-ondemand --quiet --output store --ref app root.tar
+mkfs-erofs-ondemand --output store --ref app root.tar >/dev/full 2>full.err && fail "a full standard output"
+grep -q 'standard output: write: failed; the image is in the store as app' full.err || fail "$(cat full.err)"
 expect_error 1 'no-such' blobctl prepare --cache cache --store store no-such
 expect_error 1 'directory' blobctl prepare --cache cache --store directory app
 expect_error 1 '127.0.0.1:9' blobctl prepare --cache cache --registry http://127.0.0.1:9/app app

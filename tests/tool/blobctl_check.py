@@ -100,6 +100,7 @@ def remade_bootstrap(store, change, with_checksum=False):
 
 
 def main():
+    global failures
     root = work / "root"
     root.mkdir()
     for name in "abc":
@@ -108,9 +109,11 @@ def main():
     (root / "sub").mkdir()
     subprocess.run(["tar", "-cf", work / "root.tar", "--sort=name", "-C", root, "."], check=True)
     for form in ("zstd", "none"):
-        result = run("mkfs-erofs-ondemand", "-q", "--compression", form, "--frame-size", "64K", "--ref",
+        result = run("mkfs-erofs-ondemand", "--json", "--compression", form, "--frame-size", "64K", "--ref",
                      "app", "-o", work / form, work / "root.tar")
         assert result.returncode == 0, result.stderr
+        summary = json.loads(result.stdout)
+        assert summary["ratio"] == summary["bytes"]["input"] / summary["bytes"]["stored"], summary
 
     for form in ("zstd", "none"):
         store = Store(work / form)
@@ -161,6 +164,17 @@ def main():
     store.commit()
     expect("no os.features", store, "os.features does not have 'erofs'")
     store = Store(work / "zstd")
+    store.change_config(lambda c: c["rootfs"].pop("diff_ids"))
+    store.commit()
+    if store.check().returncode != 0:
+        failures += 1
+        print("FAIL: no rootfs.diff_ids:", store.check())
+    for layer, what in ((0, "blob"), (-1, "bootstrap")):
+        store = Store(work / "zstd")
+        del store.layer(layer)["annotations"]["org.erofs.uncompressed-digest"]
+        store.commit()
+        expect(f"{what} without a digest", store, "has no org.erofs.uncompressed-digest")
+    store = Store(work / "zstd")
     store.change_config(lambda c: c["rootfs"]["diff_ids"].pop())
     store.commit()
     expect("too few diff_ids", store, "has 2 diff_ids for 3 layers")
@@ -202,6 +216,12 @@ def main():
     store = Store(work / "none")
     remade_bootstrap(store, lambda d: d.__setitem__(2000, d[2000] ^ 1))
     expect("checksum of the superblock", store, "checksum does not match")
+
+    def another_inos(data):
+        struct.pack_into("<Q", data, 1024 + 16, struct.unpack_from("<Q", data, 1024 + 16)[0] + 1)
+    store = Store(work / "none")
+    remade_bootstrap(store, another_inos, True)
+    expect("number of inodes", store, "names lead to")
     # The device table's first slot: tag (64), blocks (4).
     slot = struct.unpack_from("<H", store.read(store.layer(-1)["digest"]), 1024 + 88)[0] * 128
 
@@ -222,6 +242,19 @@ def main():
     store = Store(work / "none")
     remade_bootstrap(store, other_tag, True)
     expect("slot of another blob", store, "slot 1 is tagged 4444")
+
+    # A blob that an honest image describes rightly is checked again for one that lies about it.
+    store = Store(work / "zstd")
+    honest = dict(store.entry, annotations={"org.opencontainers.image.ref.name": "honest"})
+    store.index["manifests"].append(honest)
+    store.layer(0)["size"] += 1
+    store.commit()
+    result = store.check("honest", "app")
+    lines = result.stdout.decode().splitlines()
+    blob = store.layer(0)["digest"]
+    if result.returncode != 1 or not any(line.startswith("app: ") and blob in line for line in lines):
+        failures += 1
+        print("FAIL: size of a blob that another image shares:", *lines, sep="\n  ")
 
     result = store.check("absent")
     if result.returncode != 1 or b"absent: manifest: read" not in result.stdout:

@@ -48,10 +48,11 @@ std::string choose_ref(const Options& options, const input::ImageInput& input) {
   return name.empty() ? "image" : name;
 }
 
-// Memory for frames and batches is bounded by bytes, however many jobs and however large the units.
+// Memory for frames is bounded by bytes, however many jobs and however large the frames: as much
+// for what is compressed as for what comes out.
 std::size_t frames_in_flight(const Options& options) {
-  constexpr std::uint64_t kBudget = 64 * std::uint64_t{util::kMiB};
-  return std::clamp<std::uint64_t>(kBudget / options.frame_size, 2,
+  constexpr std::uint64_t kBudget = 12 * std::uint64_t{util::kMiB};
+  return std::clamp<std::uint64_t>(kBudget / 2 / options.frame_size, 2,
                                    4 * std::uint64_t{options.jobs});
 }
 
@@ -134,6 +135,12 @@ int build(const Options& options, cli::Io& io) {
   } else if (!options.quiet) {
     print_text(io.out, result, ref, seconds.count());
   }
+  // The image is there all the same: say so, in place of what run_guarded() would.
+  io.out.flush();
+  if (!io.out)
+    throw util::Error(
+        util::ErrorCode::kIo,
+        util::concat("standard output: write: failed; the image is in the store as ", ref));
   return cli::kExitOk;
 }
 

@@ -34,6 +34,7 @@ struct Shared {
 Shared count_shared(const BuildResult& result) {
   Shared shared;
   shared.in_blob = result.data.shared_in_blob;
+  shared.in_dictionary = result.dropped_shared_bytes;
   for (const auto& blob : result.blobs)
     if (!blob.dictionary.empty()) shared.in_dictionary += blob.shared_bytes;
   shared.in_other_layers = result.data.shared_bytes - shared.in_blob - shared.in_dictionary;
@@ -111,7 +112,8 @@ void print_text(std::ostream& out, const BuildResult& result, const std::string&
       << (result.layers > 1 ? "in a layer " : "in the image ") << human_bytes(shared.in_blob);
   if (shared.in_other_layers > 0)
     out << ", with layers below " << human_bytes(shared.in_other_layers);
-  if (counts.dictionary > 0) out << ", with the dictionary " << human_bytes(shared.in_dictionary);
+  if (counts.dictionary > 0 || shared.in_dictionary > 0)
+    out << ", with the dictionary " << human_bytes(shared.in_dictionary);
   out << "), holes " << human_bytes(data.hole_bytes) << '\n';
   print_dictionary(out, result);
   print_layers(out, result);
@@ -129,6 +131,7 @@ void print_text(std::ostream& out, const BuildResult& result, const std::string&
 void print_json(std::ostream& out, const BuildResult& result, const std::string& ref,
                 double seconds) {
   const Shared shared = count_shared(result);
+  const std::uint64_t stored = stored_bytes(result);
   nlohmann::ordered_json json;
   json["ref"] = ref;
   json["manifest"] = result.manifest.to_string();
@@ -158,8 +161,11 @@ void print_json(std::ostream& out, const BuildResult& result, const std::string&
                    {"shared_with_layers", shared.in_other_layers},
                    {"shared_with_dictionary", shared.in_dictionary},
                    {"holes", result.data.hole_bytes},
-                   {"stored", stored_bytes(result)},
+                   {"stored", stored},
                    {"added", result.added_bytes}};
+  json["ratio"] = stored == 0
+                      ? 0.0
+                      : static_cast<double>(result.data.input_bytes) / static_cast<double>(stored);
   json["seconds"] = seconds;
   // Names are made of ASCII (oci::check_ref_name, Store::resolve), so this cannot fail.
   out << json.dump() << '\n';

@@ -110,6 +110,21 @@ TEST_F(ChunkDictTest, JobsAndTheOrderOfDuplicatesNeverChangeAByte) {
   EXPECT_EQ(build("second.tar", four).manifest, a.manifest);
 }
 
+// A later entry replaces what the dictionary had: its blob is dropped, and yet it is not a layer
+// below that gave those bytes.
+TEST_F(ChunkDictTest, WhatADroppedDonorGaveIsToldAsTheDictionarys) {
+  build("first.tar", options("first"));
+  shell(
+      "cp -r second none; rm none/edge none/second; echo small > none/common; "
+      "mkdir big; cp first/common big/; tar -cf mixed.tar -C big ./common; "
+      "tar -rf mixed.tar -C none ./common");
+  const BuildResult mixed = build("mixed.tar", options("mixed", {"first"}));
+  for (const BlobObject& blob : mixed.blobs)
+    EXPECT_EQ(blob.dictionary, "");
+  EXPECT_EQ(mixed.data.shared_bytes, 3000000U);
+  EXPECT_EQ(mixed.dropped_shared_bytes, 3000000U);
+}
+
 TEST_F(ChunkDictTest, AnImageBlobIsADonorAndARecipientToo) {
   BuildOptions whole = options("first");
   whole.one_blob = true;
@@ -244,7 +259,7 @@ TEST_F(ChunkDictTest, ABootstrapWhoseDataIsNotInItsBlobIsRefused) {
 }
 
 // Another builder's blob may end inside of a block: that one is stored again, the others serve.
-TEST_F(ChunkDictTest, ABlobThatEndsInsideOfABlockServesUpToIt) {
+TEST_F(ChunkDictTest, ZerosFollowABlobThatEndsInsideOfABlock) {
   BuildOptions raw = options("first");
   raw.blob.form = blob::StoredForm::kRaw;
   const BuildResult first = build("first.tar", raw);
@@ -268,16 +283,16 @@ TEST_F(ChunkDictTest, ABlobThatEndsInsideOfABlockServesUpToIt) {
   store.add_image(
       store.put_bytes(util::as_bytes(oci::to_json(manifest)), format::kMediaOciManifest), "cut");
   const BuildResult again = build("first.tar", options("again", {"cut"}));
-  ASSERT_EQ(again.blobs.size(), 2U);
+  ASSERT_EQ(again.blobs.size(), 1U);
   EXPECT_EQ(again.blobs[0].result.digest, cut.digest);
-  EXPECT_EQ(again.data.unique_bytes, 500000U % (64 * 1024));
+  EXPECT_EQ(again.data.unique_bytes, 0U);
 }
 
 TEST_F(ChunkDictTest, EveryPlaceOfAChunkIsKnownAndItsDigestIsThatOfItsBytes) {
   const BuildResult first = build("first.tar", options("first"));
   const store::Store store = open_store();
   util::ThreadPool pool(2, 16);
-  const ChunkDict dict(store, {"first"}, 64 * util::kKiB, pool);
+  const ChunkDict dict(store, {"first"}, 64 * util::kKiB, pool, dir_.path());
   EXPECT_EQ(dict.size(), first.data.unique_chunks);
   ASSERT_EQ(dict.blobs().size(), 1U);
   const util::Buffer edge = util::read_file(dir_.path() / "first/edge", 1 << 20);
@@ -289,6 +304,32 @@ TEST_F(ChunkDictTest, EveryPlaceOfAChunkIsKnownAndItsDigestIsThatOfItsBytes) {
   view.read(std::uint64_t{places[0].start.value} * 4096, bytes);
   EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), tail.begin()));
   EXPECT_TRUE(dict.find(hash::sha256(util::as_bytes("absent"))).empty());
+}
+
+// Sixteen hidden places, each in a frame of its own, that begin as the chunk does and go on
+// otherwise.
+TEST_F(ChunkDictTest, PlacesThatOnlyBeginAlikeCostBoundedWork) {
+  shell(
+      "mkdir bad; head -c 4096 /dev/urandom > head; for i in $(seq 18); do cat head; "
+      "head -c 1044480 /dev/zero | tr '\\0' \"$(printf '\\\\%03o' $i)\"; done > bad/common; "
+      "tar -cf bad.tar -C bad ./common; mkdir late; echo small > late/common; "
+      "tar -rf bad.tar -C late ./common");
+  BuildOptions large = options("bad");
+  large.chunk_size = large.blob.frame_size = 1024 * util::kKiB;
+  build("bad.tar", large);
+  const store::Store store = open_store();
+  util::ThreadPool pool(2, 16);
+  ChunkDict dict(store, {"bad"}, 64 * util::kKiB, pool, dir_.path());
+  util::Buffer chunk = util::read_file(dir_.path() / "head", 1 << 20);
+  chunk.resize(64 * std::size_t{util::kKiB}, 200);
+  std::uint64_t asked = 0;
+  for (unsigned i = 0; i < 10; ++i) {
+    chunk.back() = static_cast<std::uint8_t>(i);
+    EXPECT_FALSE(dict.find_hidden(hash::sha256(chunk), chunk));
+    asked += chunk.size();
+  }
+  EXPECT_GE(dict.hidden_work(), ChunkDict::kHiddenCredit);
+  EXPECT_LE(dict.hidden_work(), ChunkDict::kHiddenCredit + 2 * asked + 10 * large.blob.frame_size);
 }
 
 }  // namespace

@@ -108,5 +108,40 @@ TEST(DataPipeline, ManySmallFilesKeepTheirOrder) {
   }
 }
 
+// Whoever holds a chunk holds all of the memory in which it lies.
+TEST(DataPipeline, NewChunksDoNotHoldTheMemoryOfZerosAndDuplicatesBetweenThem) {
+  util::ThreadPool pool(2, 8);
+  std::vector<util::SharedBytes> taken;
+  DataPipeline data(4096, 2, pool, [](tree::InodeId, const chunk::Extent&) {});
+  const auto take = [&taken](const hash::Digest&, const util::SharedBytes& chunk) {
+    taken.push_back(chunk);
+    return util::BlockAddr{static_cast<std::uint32_t>(taken.size() - 1)};
+  };
+  data.begin_blob(take, {1});
+  // In each MiB: two new chunks, one of them 100 times, and zeros.
+  constexpr unsigned kFiles = 20;
+  for (unsigned file = 0; file < kFiles; ++file) {
+    util::Buffer bytes(1 << 20);
+    for (std::size_t at = 0; at < 100; ++at)
+      bytes[at * 8192] = static_cast<std::uint8_t>(file + 1);
+    bytes[1023 * 1024] = 200;
+    bytes[1023 * 1024 + 1] = static_cast<std::uint8_t>(file);
+    data.begin_file(file, bytes.size());
+    data.add(0, bytes);
+    data.end_file();
+  }
+  data.end_blob();
+  ASSERT_EQ(taken.size(), 2 * kFiles);
+  for (unsigned file = 0; file < kFiles; ++file) {
+    const util::SharedBytes& first = taken[2 * std::size_t{file}];
+    const util::SharedBytes& second = taken[2 * std::size_t{file} + 1];
+    EXPECT_EQ(first.bytes[0], file + 1);
+    EXPECT_EQ(second.bytes[3072], 200);
+    EXPECT_EQ(second.bytes[3073], file);
+    ASSERT_EQ(first.owner, second.owner);
+    EXPECT_EQ(first.bytes.data() + 4096, second.bytes.data());
+  }
+}
+
 }  // namespace
 }  // namespace ondemand::image

@@ -109,6 +109,29 @@ TEST_F(ImageBuilder, ATarCutBetweenTwoEntriesIsNotTakenForAWholeOne) {
   EXPECT_THROW(build("store", options(2)), util::Error);
 }
 
+TEST_F(ImageBuilder, AFileThatChangesBetweenTwoReadingsIsRefused) {
+  input::InputOptions in;
+  in.image = tar_;
+  input::ImageInput input = input::open_image(in);
+  input.layers.at(0).open_stored = [this, open = input.layers.at(0).open_stored,
+                                    count = std::make_shared<int>(0)] {
+    if (++*count == 2) {
+      // The same length: only its times tell.
+      const util::Fd fd = util::open_file(tar_, O_RDWR);
+      util::pwrite_full(fd.get(), util::as_bytes("x"), 3 * 512 + 100, "tar");
+    }
+    return open();
+  };
+  store::Store store =
+      store::Store::create_or_open(dir_.path() / "store", util::Durability::kNoSync);
+  EXPECT_THROW(build_image(input, store, options(2, true)), util::Error);
+  EXPECT_TRUE(store.list().empty());
+}
+
+TEST_F(ImageBuilder, ManyJobsMakeTheSameImageAndNoMoreThreadsThanAreOfUse) {
+  EXPECT_EQ(build("many", options(200)).manifest, build("one", options(1)).manifest);
+}
+
 // Padded to blocks, "hello" and "hello" with a NUL behind it make the same blob.
 TEST_F(ImageBuilder, LayersThatMakeTheSameBlobShareOneDevice) {
   const std::string layout = (dir_.path() / "layout").native();

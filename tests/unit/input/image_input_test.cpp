@@ -109,7 +109,7 @@ TEST_F(ImageInputTest, RootFileSystemTar) {
   EXPECT_EQ(image.form, Form::kRootfs);
   EXPECT_TRUE(image.config_json.empty());
   EXPECT_FALSE(image.source_digest);
-  EXPECT_EQ(image.layers[0].open()->finish().diff_id, test::digest_of(base));
+  EXPECT_FALSE(image.layers[0].open()->finish().diff_id) << "nothing to compare it with";
   expect_in_all_wrappings("base.tar", base);
 }
 
