@@ -89,4 +89,4 @@ install: all
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
 
 clean:
-	rm -rf -- $(BUILD) build-asan build-tsan build-fuzz build-coverage build-release
+	rm -rf -- $(BUILD) build-asan build-tsan build-coverage build-release

@@ -7,6 +7,22 @@ add_custom_target(threaded_tests)
 # The fuzz targets alone.
 add_custom_target(fuzzers)
 
+# Tests are compiled to run once: less optimisation, and the headers that all of them include only
+# once.  A compiler launcher (ccache) has a cache of its own, which precompiled headers disturb.
+add_library(ondemand_test_settings INTERFACE)
+target_compile_options(ondemand_test_settings INTERFACE $<$<CONFIG:RelWithDebInfo>:-O1;-g1>)
+set(ondemand_precompile ON)
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+  set(ondemand_precompile OFF)
+endif()
+if(ondemand_precompile)
+  file(WRITE "${CMAKE_BINARY_DIR}/test_headers.cpp" "")
+  add_library(ondemand_test_headers OBJECT EXCLUDE_FROM_ALL "${CMAKE_BINARY_DIR}/test_headers.cpp")
+  target_link_libraries(ondemand_test_headers PRIVATE
+                        ondemand_settings ondemand_warnings ondemand_test_settings GTest::gmock_main)
+  target_precompile_headers(ondemand_test_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
 # ondemand_add_unit_test(<name> SOURCES cpp... DEPS modules... [PRIVATE libs...] [THREADED])
 function(ondemand_add_unit_test name)
   cmake_parse_arguments(ARG "THREADED" "" "SOURCES;DEPS;PRIVATE" ${ARGN})
@@ -16,7 +32,10 @@ function(ondemand_add_unit_test name)
   endif()
   target_include_directories(${name}_tests PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${name}_tests PRIVATE ondemand_settings ondemand_warnings
-                        ${ARG_PRIVATE} GTest::gmock_main)
+                        ondemand_test_settings ${ARG_PRIVATE} GTest::gmock_main)
+  if(ondemand_precompile)
+    target_precompile_headers(${name}_tests REUSE_FROM ondemand_test_headers)
+  endif()
   foreach(dep IN LISTS ARG_DEPS)
     target_link_libraries(${name}_tests PRIVATE ondemand::${dep})
   endforeach()
