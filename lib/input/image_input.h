@@ -47,7 +47,7 @@ struct ImageInput {
   std::string config_json;    // empty for a root file system tar
   oci::Platform platform;  // of the image; for a root file system the option's, or this machine's
   // Digest of the source's manifest (of its configuration for docker save, whose identity it is);
-  // none for a root file system, where the layer's diff_id is the identity.
+  // none for a root file system, of which nothing says what it should be.
   std::optional<hash::Digest> source_digest;
   std::string default_ref;  // the image's own name in its archive; empty when it has none
   // The file in which a root file system tar lies, when it can be read again; none for a stream.

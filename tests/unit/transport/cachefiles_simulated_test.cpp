@@ -258,6 +258,7 @@ TEST_P(CachefilesSimulatedTest, BetweenTwoWorkersTheChiefMayRefuse) {
   source_->hold(blob_.blob->digest);
   auto waiting = read_behind(0, 4096);
   source_->wait_for_reads(1);
+  worker_.device->cut_off();  // no answer gets through, however quick it is
   std::thread killer([this] { kill_worker(); });
   source_->release(blob_.blob->digest);
   killer.join();
