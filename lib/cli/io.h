@@ -12,7 +12,8 @@ struct Io {
   int in_fd;  // standard input, for "-"
   std::ostream& out;
   std::ostream& err;
-  bool err_is_terminal;
+  bool err_is_terminal;       // one that can erase a line
+  unsigned err_columns = 80;  // of that terminal
 };
 
 }  // namespace ondemand::cli

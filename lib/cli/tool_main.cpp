@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/tool_main.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <new>
+#include <string_view>
 
 #include "cli/version.h"
 #include "util/error.h"
@@ -16,6 +19,12 @@
 namespace ondemand::cli {
 
 namespace {
+
+// Source: terminfo(5), "dumb" has no capability but carriage return and line feed.
+bool is_capable_terminal(int fd) {
+  const char* type = std::getenv("TERM");
+  return ::isatty(fd) == 1 && type != nullptr && *type != '\0' && std::string_view(type) != "dumb";
+}
 
 // A result that did not reach its reader is a failure.
 int check_output(std::string_view tool, Io& io) {
@@ -74,7 +83,10 @@ int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std:
 }
 
 int tool_main(int argc, char** argv, Run run) {
-  Io io{STDIN_FILENO, std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1};
+  Io io{STDIN_FILENO, std::cout, std::cerr, is_capable_terminal(STDERR_FILENO)};
+  struct winsize size {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    io.err_columns = size.ws_col;
   return run(std::vector<std::string>(argv + 1, argv + argc), io);
 }
 

@@ -57,6 +57,8 @@ class Builder {
         pool_(jobs_, jobs_ * (kBatchesPerJob + options.blob.frames_in_flight)) {}
 
   BuildResult build() {
+    const unsigned passes = 1U + options_.one_blob + !options_.dictionary.empty();
+    if (options_.progress != nullptr) options_.progress->total = input_.stored_bytes * passes;
     // 1. Layers become a tree and staged blobs.
     const tree::Tree tree = options_.one_blob ? read_into_one_blob() : read_layers();
     if (reread_) reread_->check_unchanged();
@@ -204,14 +206,13 @@ class Builder {
       std::vector<std::string> told_later;
       LayerReader reader(unused, told_later, &digests_);
       DropList dropped_later;
-      reader.set_rules(rules(), dropped_later);
+      set_up(reader, dropped_later, false);
       choose_donors(
           [&](const input::Layer& layer, DataPipeline& data) { reader.read(layer, &data); });
     }
     tree::TreeBuilder builder(options_.rules.whiteouts);
     LayerReader reader(builder, result_.warnings, &digests_);
-    reader.set_rules(rules(), result_.dropped);
-    if (options_.verify) reader.record_content(content_);
+    set_up(reader, result_.dropped, true);
     DataPipeline data = make_pipeline([&builder](tree::InodeId inode, const chunk::Extent& extent) {
       chunk::append_extent(builder.inode(inode).extents, extent);
     });
@@ -235,8 +236,7 @@ class Builder {
     make_rereadable();
     tree::TreeBuilder builder(options_.rules.whiteouts);
     LayerReader reader(builder, result_.warnings, &digests_);
-    reader.set_rules(rules(), result_.dropped);
-    if (options_.verify) reader.record_content(content_);
+    set_up(reader, result_.dropped, true);
     for (const input::Layer& layer : input_.layers)
       reader.read(layer, nullptr);
     tree::Tree tree = builder.finish();
@@ -259,10 +259,12 @@ class Builder {
     return tree;
   }
 
-  ReadRules rules() const {
+  void set_up(LayerReader& reader, DropList& dropped, bool is_for_result) {
     ReadRules rules = options_.rules;
     rules.has_lower_layers = input_.form != input::Form::kRootfs;
-    return rules;
+    reader.set_rules(rules, dropped);
+    reader.set_progress(options_.progress, is_for_result);
+    if (options_.verify && is_for_result) reader.record_content(content_);
   }
 
   void add_known_chunks(DataPipeline& data) {

@@ -39,6 +39,7 @@ struct BuildOptions {
   // As many blobs as the image may refer to; its own are always kept.  Range: 1..65535
   std::size_t max_blobs = kDefaultMaxBlobs;
   ReadRules rules;
+  ReadProgress* progress = nullptr;  // borrowed
   // Read everything back, as strangers would, and compare it with what went in, before anything
   // becomes visible.
   bool verify = false;

@@ -38,6 +38,32 @@ class BoundedSource : public util::ByteSource {
   const std::string& name_;
 };
 
+// Tells how much of a layer has been read.
+class ToldSource : public util::ByteSource {
+ public:
+  ToldSource(input::LayerStream& inner, ReadProgress* progress)
+      : inner_(inner), progress_(progress) {}
+  ToldSource(const ToldSource&) = delete;
+  ToldSource& operator=(const ToldSource&) = delete;
+  ~ToldSource() override { tell(); }  // what the stream read by itself, behind the last entry
+  std::size_t read(util::MutableBytes out) override {
+    const std::size_t got = inner_.read(out);
+    tell();
+    return got;
+  }
+
+ private:
+  void tell() {
+    if (progress_ == nullptr) return;
+    progress_->stored_bytes += inner_.stored_bytes() - told_;
+    told_ = inner_.stored_bytes();
+  }
+
+  input::LayerStream& inner_;
+  ReadProgress* progress_;
+  std::uint64_t told_ = 0;
+};
+
 // Calls `visit` for every entry, then has the stream compare its digests.
 template <class Visit>
 void for_each_entry(const input::Layer& layer, tar::TarReader& reader, util::ByteSource& source,
@@ -115,6 +141,8 @@ void LayerReader::warn_of_whiteout(const input::Layer& layer, const tar::Entry& 
 // The tree knows the entry's name only; people need the archive's as well.
 tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
   check_limits(layer, entry);
+  if (counts_files_ && progress_ != nullptr && entry.type == tar::EntryType::kRegular)
+    ++progress_->files;
   if (!rules_.has_lower_layers && rules_.whiteouts == tree::WhiteoutStyle::kOci)
     warn_of_whiteout(layer, entry);
   const auto drop = [&](const std::string& what) {
@@ -134,7 +162,8 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
 void LayerReader::read(const input::Layer& layer, FileSink* data) {
   builder_.begin_layer();
   const auto stream = layer.open(digests_);
-  BoundedSource source(*stream, bytes_, rules_.max_bytes, layer.name);
+  ToldSource told(*stream, progress_);
+  BoundedSource source(told, bytes_, rules_.max_bytes, layer.name);
   tar::TarReader reader(source, layer.name);
   if (dropped_ != nullptr) {
     reader.on_acl_without_numbers([&](const std::string& path, const std::string& reason) {
@@ -161,10 +190,11 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
 void LayerReader::reread(const input::Layer& layer, FileSink& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
   const auto stream = layer.open(digests_);
-  tar::TarReader reader(*stream, layer.name);
+  ToldSource source(*stream, progress_);
+  tar::TarReader reader(source, layer.name);
   // What has no numbers was refused or dropped in the first pass.
   reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
-  for_each_entry(layer, reader, *stream, *stream, [&](const tar::Entry& entry) {
+  for_each_entry(layer, reader, source, *stream, [&](const tar::Entry& entry) {
     // Nothing but the order tells which entry is which: a file that somebody writes to meanwhile
     // must not get the extents of another.
     if (next_ == order_.size() || order_[next_].size != entry.size)

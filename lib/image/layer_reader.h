@@ -27,6 +27,11 @@ class LayerReader {
 
   // To be called before the first layer.  Borrows `dropped`, which is for rules.is_lossy.
   void set_rules(const ReadRules& rules, DropList& dropped);
+  // Borrows it; null: nobody wants to know.  Files are counted in one of several passes.
+  void set_progress(ReadProgress* progress, bool counts_files) {
+    progress_ = progress;
+    counts_files_ = counts_files;
+  }
   // From here on the content of every file that goes to a pipeline is recorded.  Borrows it.
   void record_content(ContentRecord& record);
 
@@ -53,6 +58,8 @@ class LayerReader {
   std::vector<std::string>& warnings_;
   hash::DigestQueue* digests_;
   ReadRules rules_;
+  ReadProgress* progress_ = nullptr;
+  bool counts_files_ = false;
   DropList* dropped_ = nullptr;   // not null when the rules are lossy
   std::uint64_t entries_ = 0;     // of all layers
   std::uint64_t bytes_ = 0;       // of all layers, uncompressed

@@ -4,6 +4,7 @@
 // or time, what to do with what EROFS cannot hold, and which markers hide files of lower layers.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -28,6 +29,13 @@ struct ReadRules {
   tree::WhiteoutStyle whiteouts = tree::WhiteoutStyle::kOci;
   // false: a plain root file system, in which a whiteout can only be a mistake.
   bool has_lower_layers = true;
+};
+
+// How far the reading of layers is; written by the builder, read from any thread.
+struct ReadProgress {
+  std::atomic<std::uint64_t> stored_bytes{0};  // of layers as they are kept, of all passes
+  std::atomic<std::uint64_t> total{0};         // the same when it is done; 0: not known
+  std::atomic<std::uint64_t> files{0};         // of one pass
 };
 
 // What was dropped: every case is counted, the first kMaxListed are told.

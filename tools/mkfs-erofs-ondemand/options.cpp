@@ -133,7 +133,7 @@ void add_running_options(CLI::App& app, Options& options) {
   app.add_flag("--verify", options.verify,
                "read the image back and compare it with what went in before it becomes visible");
   app.add_flag("--json", options.json, "print the summary as JSON");
-  app.add_flag("-q,--quiet", options.quiet, "print no summary");
+  app.add_flag("-q,--quiet", options.quiet, "print no summary and no progress");
   app.set_version_flag("--version", cli::version_text(kTool));
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <ostream>
 
+#include "cli/progress.h"
 #include "cli/tool_main.h"
 #include "hash/digest.h"
 #include "image/image_builder.h"
@@ -110,6 +111,16 @@ void refuse_own_input(const Options& options) {
   }
 }
 
+image::BuildResult build_told(input::ImageInput& input, store::Store& store,
+                              image::BuildOptions build, const Options& options, cli::Io& io) {
+  image::ReadProgress progress;
+  build.progress = &progress;
+  const cli::ProgressMeter meter(io, !options.quiet, [&progress] {
+    return cli::ProgressState{progress.stored_bytes, progress.total, progress.files};
+  });
+  return build_image(input, store, build);
+}
+
 int build(const Options& options, cli::Io& io) {
   const auto start = std::chrono::steady_clock::now();
   if (!options.ref.empty() && !hash::Digest::parse(options.ref)) oci::check_ref_name(options.ref);
@@ -120,7 +131,8 @@ int build(const Options& options, cli::Io& io) {
   store::Store store = store::Store::create_or_open(
       options.output, options.sync ? util::Durability::kSync : util::Durability::kNoSync);
   const std::string ref = choose_ref(options, input);
-  const image::BuildResult result = build_image(input, store, build_options(options, ref));
+  const image::BuildResult result =
+      build_told(input, store, build_options(options, ref), options, io);
   for (const std::string& warning : result.warnings)
     io.err << kTool << ": warning: " << warning << '\n';
   for (const std::string& line : result.dropped.lines)

@@ -92,6 +92,22 @@ TEST_F(ImageBuilder, VerifyChangesNoByte) {
   }
 }
 
+TEST_F(ImageBuilder, ProgressReachesItsTotalInEveryNumberOfPasses) {
+  build("store", options(2));
+  for (const bool one_blob : {false, true}) {
+    for (const bool has_dictionary : {false, true}) {
+      ReadProgress progress;
+      BuildOptions told = options(2, one_blob);
+      told.progress = &progress;
+      if (has_dictionary) told.dictionary = {"image"};
+      build("store", told);
+      EXPECT_EQ(progress.stored_bytes, progress.total) << one_blob << has_dictionary;
+      EXPECT_EQ(progress.total, fs::file_size(tar_) * (1U + one_blob + has_dictionary));
+      EXPECT_EQ(progress.files, 6U);  // one of them replaces another
+    }
+  }
+}
+
 TEST_F(ImageBuilder, ATruncatedTarLeavesNoImage) {
   fs::resize_file(tar_, fs::file_size(tar_) / 2);
   EXPECT_THROW(build("store", options(2)), util::Error);
