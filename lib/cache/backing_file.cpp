@@ -61,9 +61,11 @@ BackingState inspect_fd(int fd, std::uint64_t size, const std::string& name) {
 }
 
 [[noreturn]] void refuse_in_use(const std::string& name, const std::string& reason) {
-  throw Error(ErrorCode::kCorrupt,
-              util::concat(name, ": check: ", reason,
-                           ", and it is in use: unmount the images that use it, then try again"));
+  throw Error(
+      ErrorCode::kCorrupt,
+      util::concat(name, ": check: ", reason,
+                   ", and it is in use: unmount the images that use it and let demandd, which has "
+                   "it open while it fills it, come to an end, then try again"));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cachefiles/ondemand_message.h"
 
+#include <unistd.h>
+
 #include <climits>
 #include <cstring>
 
@@ -60,6 +62,18 @@ std::optional<OndemandHeader> ondemand_header(util::Bytes bytes) {
   if (bytes.size() < sizeof header) return std::nullopt;
   std::memcpy(&header, bytes.data(), sizeof header);
   return OndemandHeader{header.msg_id, header.opcode, header.object_id};
+}
+
+std::optional<int> ondemand_descriptor(util::Bytes bytes) {
+  const auto header = ondemand_header(bytes);
+  abi::OpenPayload open{};
+  if (!header || header->opcode != abi::kOpOpen ||
+      bytes.size() < sizeof(abi::MessageHeader) + sizeof open)
+    return std::nullopt;
+  std::memcpy(&open, bytes.data() + sizeof(abi::MessageHeader), sizeof open);
+  // The standard ones are ours, whatever a message says.
+  if (open.fd <= STDERR_FILENO || open.fd > INT_MAX) return std::nullopt;
+  return static_cast<int>(open.fd);
 }
 
 OndemandMessage decode_ondemand_message(util::Bytes bytes) {

@@ -37,6 +37,9 @@ OndemandMessage decode_ondemand_message(util::Bytes bytes);
 // nullopt: not even that can be told.
 std::optional<OndemandHeader> ondemand_header(util::Bytes bytes);
 
+// Of an OPEN, however wrong the rest is: somebody must close it.  nullopt: it brought none.
+std::optional<int> ondemand_descriptor(util::Bytes bytes);
+
 // The opposite, for simulators and tests.  Throws kTooLarge.
 util::Buffer encode_ondemand_message(const OndemandMessage& message);
 

@@ -27,12 +27,12 @@ Lane& Engine::lane_of(const BlobRef& blob) {
 }
 
 void Engine::submit(const BlobRef& blob, const std::shared_ptr<Target>& target,
-                    util::ByteRange range, Priority priority, Completion completion) {
+                    util::ByteRange range, Priority priority, Completion completion,
+                    std::optional<std::chrono::steady_clock::time_point> deadline) {
   Lane& lane = lane_of(blob);
   lane.note_request();
-  const auto deadline = std::chrono::steady_clock::now() + options_.request_timeout;
   const auto request = std::make_shared<Request>(
-      deadline,
+      deadline.value_or(deadline_from_now()),
       [this, &lane, completion = std::move(completion)](const std::optional<Error>& error) {
         try {
           if (error) lane.note_error(*error);

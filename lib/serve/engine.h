@@ -55,10 +55,16 @@ class Engine {
   // Makes `range`, as far as it lies inside the blob, present in the target, and calls
   // `completion` exactly once, on any thread, possibly before submit() returns: with nothing when
   // all is there, with an error when not within EngineOptions::request_timeout.
+  // Another `deadline` than that timeout from now is for one who asks again.
   // A failed request leaves later ones unaffected.  What it throws (no memory) it throws before
   // anything of the request exists; then the completion is not called.
   void submit(const BlobRef& blob, const std::shared_ptr<Target>& target, util::ByteRange range,
-              Priority priority, Completion completion);
+              Priority priority, Completion completion,
+              std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt);
+  // For a request that begins now.
+  std::chrono::steady_clock::time_point deadline_from_now() const {
+    return std::chrono::steady_clock::now() + options_.request_timeout;
+  }
 
   // Refuses new requests, gives those under way `grace` to finish, then fails the rest.  When it
   // returns, every completion has been called.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/cachefiles_demand_transport.h"
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "cachefiles/abi.h"
@@ -67,13 +69,28 @@ void CachefilesDemandTransport::stop(std::chrono::milliseconds grace) {
   readers_.stop();
 }
 
+// Whoever waits must not wait for ever, whatever goes wrong; without memory it is told without.
 void CachefilesDemandTransport::handle(util::Bytes bytes) {
   notes_.requests.fetch_add(1);
+  try {
+    handle_bytes(bytes);
+  } catch (const std::exception&) {
+    notes_.refused.fetch_add(1);
+    if (const auto id = cachefiles::demand_message_id(bytes)) {
+      std::array<char, 48> text{};
+      const int len = std::snprintf(text.data(), text.size(), "fail %llu,%d",
+                                    static_cast<unsigned long long>(*id), ENOMEM);
+      answer({text.data(), static_cast<std::size_t>(len)});
+    }
+    throw;  // to be logged
+  }
+}
+
+void CachefilesDemandTransport::handle_bytes(util::Bytes bytes) {
   cachefiles::DemandMessage message;
   try {
     message = cachefiles::decode_demand_message(bytes);
   } catch (const Error& error) {
-    // Whoever waits must not wait for ever.
     if (const auto id = cachefiles::demand_message_id(bytes)) {
       notes_.refused.fetch_add(1);
       answer(cachefiles::fail_command(*id, EPROTO));
@@ -129,9 +146,17 @@ void CachefilesDemandTransport::finish(const Pending& pending,
                                        const std::optional<Error>& error) noexcept {
   try {
     if (error) throw Error(*error);
-    // The engine's word is not enough.
-    if (!pending.target->missing(pending.range).empty())
-      throw Error(ErrorCode::kInternal, "answer: check: fetched, and yet not all is present");
+    // The engine's word is not enough: it knows a blob but not its files, and what we waited for
+    // may have gone to one that was replaced meanwhile.
+    if (!pending.target->missing(pending.range).empty()) {
+      if (pending.is_second)
+        throw Error(ErrorCode::kInternal, "answer: check: fetched, and yet not all is present");
+      Pending second = pending;
+      second.target = target_of(pending.file);
+      second.is_second = true;
+      serve_range(second);
+      return;
+    }
   } catch (const Error& failure) {
     refuse(pending.id, pending.file, pending.file->name, pending.range, failure);
     return;
@@ -170,12 +195,13 @@ void CachefilesDemandTransport::answer(std::string_view command) noexcept {
 
 std::shared_ptr<DirectTarget> CachefilesDemandTransport::target_of(const CatalogFileRef& file) {
   const std::lock_guard lock(mutex_);
-  std::shared_ptr<DirectTarget>& target = targets_[file];
+  const auto known = targets_.find(file);
+  std::shared_ptr<DirectTarget> target = known == targets_.end() ? nullptr : known->second.lock();
   // The file may have been made anew under its name while nobody used it.
-  if (!target || !target->is_at(file->path)) {
-    target.reset();
-    target = std::make_shared<DirectTarget>(file->path, file->name, file->size);
-  }
+  if (target && target->is_at(file->path)) return target;
+  target = std::make_shared<DirectTarget>(file->path, file->name, file->size);
+  std::erase_if(targets_, [](const auto& entry) { return entry.second.expired(); });
+  targets_[file] = target;
   return target;
 }
 

@@ -55,10 +55,12 @@ class CachefilesDemandTransport : public Transport {
     CatalogFileRef file;
     std::shared_ptr<DirectTarget> target;
     util::ByteRange range;
+    bool is_second = false;  // try of the same message
   };
 
   std::string key_of_path(const std::filesystem::path& path) const;
   void handle(util::Bytes bytes);
+  void handle_bytes(util::Bytes bytes);
   void handle_message(const cachefiles::DemandMessage& message);
   void serve_range(const Pending& pending);
   void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;
@@ -75,7 +77,9 @@ class CachefilesDemandTransport : public Transport {
   RequestNotes notes_;
   FileCatalog catalog_;
   std::mutex mutex_;
-  std::map<CatalogFileRef, std::shared_ptr<DirectTarget>> targets_;  // guarded; opened when needed
+  // Guarded.  A file is open only while requests need it: one that somebody has open cannot be
+  // mended.
+  std::map<CatalogFileRef, std::weak_ptr<DirectTarget>> targets_;
   DeviceReaders readers_;
 };
 

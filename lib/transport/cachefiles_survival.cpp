@@ -12,9 +12,10 @@
 
 namespace ondemand::transport {
 
+// Not to the last: a reader that asks again at once would hold the chief here for ever.
 void CachefilesSurvival::refuse_what_waits() {
   std::array<std::uint8_t, 2 * cachefiles::abi::kMaxMessageBytes> buffer{};
-  for (;;) {
+  for (int i = 0; i < kRefusalsAtOnce; ++i) {
     const cachefiles::Device::Read read = device_.read(buffer);
     if (read.error != 0 || read.bytes == 0) return;
     const auto id = cachefiles::demand_message_id(util::Bytes(buffer).first(read.bytes));

@@ -15,6 +15,9 @@ enum class CachefilesMode { kDemand, kOndemand };
 
 class CachefilesSurvival : public Survival {
  public:
+  // At most so many requests are refused in one go.
+  static constexpr int kRefusalsAtOnce = 1024;
+
   // Borrows the device.  Throws kIo.
   CachefilesSurvival(cachefiles::Device& device, CachefilesMode mode)
       : device_(device), mode_(mode) {}

@@ -18,12 +18,21 @@ using util::Error;
 using util::ErrorCode;
 
 bool CatalogFile::is_complete() const {
-  if (was_complete) return true;
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) throw util::errno_error(name, "look up", errno);
+  // The file may have been made anew; a new one can have the number of the old one, but not the
+  // time as well.
+  const CompleteFile found{status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+  {
+    const std::lock_guard lock(mutex);
+    if (complete == found) return true;
+  }
   const util::Fd fd = util::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   const off_t hole = ::lseek(fd.get(), 0, SEEK_HOLE);
   if (hole < 0 && errno != ENXIO) throw util::errno_error(name, "look for holes", errno);
   const bool is_whole = hole < 0 || static_cast<std::uint64_t>(hole) >= size;
-  if (is_whole) was_complete = true;
+  const std::lock_guard lock(mutex);
+  if (is_whole) complete = found;
   return is_whole;
 }
 

@@ -6,7 +6,10 @@
 // Thread: every member may be called from many threads at once.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,12 +34,18 @@ struct CatalogFile {
     const std::lock_guard lock(mutex);
     return blob_ref;
   }
-  // No hole in it.  What was found once is remembered.  Throws kNotFound, kIo.
+  // No hole in it.  What was found once is remembered of that file.  Throws kNotFound, kIo.
   bool is_complete() const;
 
   mutable std::mutex mutex;
   serve::BlobRef blob_ref;  // guarded; null: not known how to fetch it
-  mutable std::atomic<bool> was_complete = false;
+  struct CompleteFile {
+    ino_t inode = 0;
+    time_t seconds = 0;
+    long nanoseconds = 0;
+    bool operator==(const CompleteFile&) const = default;
+  };
+  mutable CompleteFile complete;  // guarded
 };
 using CatalogFileRef = std::shared_ptr<CatalogFile>;
 

@@ -53,6 +53,11 @@ class ObjectTarget : public serve::Target {
   // Takes it away, if it is still that one.
   void detach(const OpenObjectRef& object);
   std::uint64_t size() const { return size_; }
+  // Null when there is none.
+  OpenObjectRef object() const {
+    const std::lock_guard lock(mutex_);
+    return object_;
+  }
 
  private:
   OpenObjectRef current(std::string_view action) const;

@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include "cache/backing_path.h"
 #include "cache/extents.h"
@@ -79,11 +81,23 @@ int OndemandTransport::command(std::string_view text) {
 }
 
 void OndemandTransport::handle(util::Bytes bytes) {
+  try {
+    handle_bytes(bytes);
+  } catch (const std::exception&) {
+    give_up(bytes, ENOMEM);
+    throw;  // to be logged
+  }
+}
+
+void OndemandTransport::handle_bytes(util::Bytes bytes) {
   OndemandMessage message;
   try {
     message = cachefiles::decode_ondemand_message(bytes);
   } catch (const Error& error) {
-    handle_bad(bytes, error);
+    if (const auto fd = cachefiles::ondemand_descriptor(bytes); fd && *fd != device_.poll_fd())
+      device_.close_object(*fd);
+    give_up(bytes, EPROTO);
+    notes_.note_malformed(error.message());
     return;
   }
   switch (message.header.opcode) {
@@ -99,19 +113,22 @@ void OndemandTransport::handle(util::Bytes bytes) {
   }
 }
 
-// Whoever waits must not wait for ever, where it can be told who that is.
-void OndemandTransport::handle_bad(util::Bytes bytes, const Error& error) {
+// Whoever waits must not wait for ever, where it can be told who that is.  Needs no memory.
+void OndemandTransport::give_up(util::Bytes bytes, int error) noexcept {
   const auto header = cachefiles::ondemand_header(bytes);
   if (header && header->opcode == abi::kOpOpen) {
-    command(cachefiles::copen_failure_command(header->message_id, EPROTO));
+    std::array<char, 48> text{};
+    const int len =
+        std::snprintf(text.data(), text.size(), "copen %u,-%d", header->message_id, error);
+    if (device_.command({text.data(), static_cast<std::size_t>(len)}) == EIO) readers_.note_dead();
     answered_.add();
   } else if (header && header->opcode == abi::kOpRead) {
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(header->object_id);
-    if (found != objects_.end())
-      device_.complete_read(found->second.open->fd(), header->message_id);
+    if (found == objects_.end()) return;
+    device_.complete_read(found->second.open->fd(), header->message_id);
+    answered_.add();
   }
-  notes_.note_malformed(error.message());
 }
 
 std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const OndemandMessage& message,
@@ -132,7 +149,13 @@ std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const OndemandMessage
 
 void OndemandTransport::handle_open(const OndemandMessage& message) {
   const std::uint32_t id = message.header.message_id;
-  const auto open = std::make_shared<OpenObject>(device_, message.fd);
+  OpenObjectRef open;
+  try {
+    open = std::make_shared<OpenObject>(device_, message.fd);
+  } catch (const std::exception&) {
+    device_.close_object(message.fd);
+    throw;
+  }
   const CatalogFileRef file = catalog_.find(message.cookie_key);
   if (!file) {
     const int error = command(cachefiles::copen_failure_command(id, ENOENT));
@@ -174,7 +197,7 @@ void OndemandTransport::handle_close(std::uint32_t object_id) {
 
 void OndemandTransport::handle_read(const OndemandMessage& message) {
   notes_.requests.fetch_add(1);
-  Pending pending{message.header.message_id, {}, message.range};
+  Pending pending{message.header.message_id, {}, message.range, engine_.deadline_from_now(), 1, {}};
   {
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(message.header.object_id);
@@ -202,7 +225,8 @@ void OndemandTransport::handle_read(const OndemandMessage& message) {
 }
 
 // Answers, or hands over to the engine, which answers later.  Throws only before either.
-void OndemandTransport::serve_range(const Pending& pending) {
+void OndemandTransport::serve_range(Pending pending) {
+  pending.written_through = pending.object.target->object();
   if (pending.attempt == 1 && pending.object.target->missing(pending.range).empty()) {
     notes_.present.fetch_add(1);
     complete(pending);
@@ -214,8 +238,10 @@ void OndemandTransport::serve_range(const Pending& pending) {
   }
   const serve::BlobRef blob = pending.object.file->blob();
   if (!blob) throw Error(ErrorCode::kUnsupported, "the blob has no usable chunk index");
-  engine_.submit(blob, pending.object.target, pending.range, serve::Priority::kDemand,
-                 [this, pending](const std::optional<Error>& error) { finish(pending, error); });
+  engine_.submit(
+      blob, pending.object.target, pending.range, serve::Priority::kDemand,
+      [this, pending](const std::optional<Error>& error) { finish(pending, error); },
+      pending.deadline);
 }
 
 // A bootstrap: complete and verified since it was prepared.
@@ -246,8 +272,11 @@ void OndemandTransport::copy_local(const Pending& pending) {
 void OndemandTransport::finish(const Pending& pending, const std::optional<Error>& error) noexcept {
   try {
     // The engine knows a blob but not its backing files: what we waited for may have gone to that
-    // of another volume, or through a descriptor that was closed or opened a moment ago.
-    bool is_again = error && error->errno_value() == ENOBUFS;
+    // of another volume, or through a descriptor that was closed a moment ago.  The kernel has the
+    // same word for a disk that is full, where another fetch would help nobody.
+    const OpenObjectRef now = pending.object.target->object();
+    bool is_again =
+        error && error->errno_value() == ENOBUFS && now && now != pending.written_through;
     if (!error) is_again = !pending.object.target->missing(pending.range).empty();
     if (is_again && pending.attempt < kMaxAttempts) {
       Pending next = pending;

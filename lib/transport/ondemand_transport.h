@@ -14,6 +14,7 @@
 // Source: KERNEL.md section 2.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <utility>
 
@@ -64,18 +65,21 @@ class OndemandTransport : public Transport {
     std::uint32_t message_id = 0;
     Object object;
     util::ByteRange range;
+    std::chrono::steady_clock::time_point deadline;  // of all attempts
     int attempt = 1;
+    OpenObjectRef written_through;  // what the target had when the attempt began
   };
   using FileId = std::pair<std::string, std::string>;  // volume key, cookie key
 
   void handle(util::Bytes bytes);
-  void handle_bad(util::Bytes bytes, const util::Error& error);
+  void handle_bytes(util::Bytes bytes);
+  void give_up(util::Bytes bytes, int error) noexcept;
   void handle_open(const cachefiles::OndemandMessage& message);
   void handle_read(const cachefiles::OndemandMessage& message);
   void handle_close(std::uint32_t object_id);
   std::shared_ptr<ObjectTarget> target_of(const cachefiles::OndemandMessage& message,
                                           const CatalogFile& file);
-  void serve_range(const Pending& pending);
+  void serve_range(Pending pending);
   void copy_local(const Pending& pending);
   void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;
   void refuse(const Pending& pending, const util::Error& error) noexcept;

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "cache/backing_file.h"
 #include "cachefiles/abi.h"
 #include "support/fake_source.h"
 #include "support/frame_blob.h"
@@ -238,6 +239,43 @@ TEST_F(CachefilesDemandTransportTest, ABlobWithoutIndexAndABootstrapAreNotFetche
   EXPECT_THAT(answer(), StartsWith("fail 2,"));
   EXPECT_EQ(transport_->files().size(), 1U);  // what is local is no blob
   EXPECT_THROW(transport_->watch({directory_.path() / "elsewhere", {}, nullptr}), util::Error);
+}
+
+TEST_F(CachefilesDemandTransportTest, AFileIsOpenOnlyWhileRequestsNeedIt) {
+  start();
+  ask(1, 0, 4096);
+  EXPECT_EQ(answer(), "done 1");
+  const util::Fd file = util::open_file(path_, O_RDONLY);
+  // The answer comes before the request is put away.
+  while (cache::is_open_elsewhere(file.get()))
+    std::this_thread::yield();
+  ask(2, 512 * kKiB, 4096);
+  EXPECT_EQ(answer(), "done 2");
+}
+
+TEST_F(CachefilesDemandTransportTest, AFileThatIsReplacedDuringItsFetchIsFilledToo) {
+  start();
+  source_->hold(blob_.blob->digest);
+  ask(1, 0, 4096);
+  source_->wait_for_reads(1);
+  std::filesystem::remove(path_);
+  make_sparse(path_, blob_.blob->size);
+  ask(2, 4096, 4096);  // joins the fetch that goes to the old file
+  device_.drain();
+  source_->release(blob_.blob->digest);
+  const std::set<std::string> answers{answer(), answer()};
+  EXPECT_EQ(answers, (std::set<std::string>{"done 1", "done 2"}));
+  EXPECT_EQ(stored_in_file(4096, 4096), expected(4096, 4096));
+}
+
+TEST_F(CachefilesDemandTransportTest, AFileThatIsMadeAnewIsNotCompleteAnyMore) {
+  start();
+  ask(1, 0, blob_.blob->size);
+  EXPECT_EQ(answer(), "done 1");
+  EXPECT_TRUE(transport_->files().at(0).is_complete);
+  std::filesystem::remove(path_);
+  make_sparse(path_, blob_.blob->size);
+  EXPECT_FALSE(transport_->files().at(0).is_complete);
 }
 
 TEST_F(CachefilesDemandTransportTest, AFileThatWasMadeAnewIsFilledUnderItsName) {

@@ -236,21 +236,26 @@ TEST_F(OndemandTransportTest, OneBlobInTwoVolumesIsFilledInBoth) {
   EXPECT_EQ(content(1, 0, 4096), expected(0, 4096));
 }
 
-TEST_F(OndemandTransportTest, ADescriptorThatComesTooEarlyIsTriedAgain) {
+TEST_F(OndemandTransportTest, AWriteThroughADescriptorThatWasReplacedIsTriedAgain) {
   start();
   open_blob(5);
-  device_.fail_writes({ENOBUFS});
+  source_->hold(blob_.blob->digest);
   send_read(7, 5, 0, 4096);
+  source_->wait_for_reads(1);
+  open_blob(6);  // the kernel has closed the object and opened it again
+  device_.fail_writes({ENOBUFS});
+  source_->release(blob_.blob->digest);
   completion();
-  EXPECT_EQ(content(0, 0, 4096), expected(0, 4096));
+  EXPECT_EQ(content(1, 0, 4096), expected(0, 4096));
 }
 
-TEST_F(OndemandTransportTest, ACacheWithoutRoomIsAnError) {
+TEST_F(OndemandTransportTest, ACacheWithoutRoomIsAnErrorAfterOneFetch) {
   start();
   const int fd = open_blob(5);
   device_.fail_writes({ENOBUFS, ENOBUFS, ENOBUFS, ENOBUFS});
   send_read(7, 5, 0, 4096);
   completion();
+  EXPECT_EQ(source_->reads().size(), 1U);
   EXPECT_TRUE(is_hole(fd, 0));
   device_.fail_writes({ENOSPC});
   send_read(8, 5, 0, 4096);
@@ -258,6 +263,20 @@ TEST_F(OndemandTransportTest, ACacheWithoutRoomIsAnError) {
   EXPECT_TRUE(is_hole(fd, 0));
   transport_->stop(std::chrono::seconds(1));
   EXPECT_EQ(transport_->counters().refused, 2U);
+}
+
+TEST_F(OndemandTransportTest, TheDescriptorOfAnOpenThatIsNotUnderstoodIsClosed) {
+  start();
+  cachefiles::OndemandMessage message;
+  message.header = {9, abi::kOpOpen, 5};
+  message.volume_key = "erofs,ondemand";
+  message.cookie_key = "key";
+  message.fd = 77;
+  util::Buffer bytes = cachefiles::encode_ondemand_message(message);
+  bytes.pop_back();
+  device_.send(bytes);
+  EXPECT_EQ(device_.command_at(next_command_++), "copen 9,-71");
+  device_.wait_for_close(77);
 }
 
 TEST_F(OndemandTransportTest, ReadsOfObjectsThatAreGoneAreLeftToTheKernel) {
