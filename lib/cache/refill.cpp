@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <functional>
+#include <new>
 
 #include "cache/extents.h"
 #include "hash/sha256.h"
+#include "util/align.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/stream.h"
@@ -20,6 +23,36 @@ namespace ondemand::cache {
 namespace {
 
 constexpr std::size_t kPieceBytes = 256 * 1024;
+
+constexpr std::uint64_t kDirectAlignment = 4096;
+
+// Memory that direct I/O takes.
+class AlignedPiece {
+ public:
+  AlignedPiece() : memory_(std::aligned_alloc(kDirectAlignment, kPieceBytes)) {
+    if (memory_ == nullptr) throw std::bad_alloc();
+  }
+  ~AlignedPiece() { std::free(memory_); }
+  AlignedPiece(const AlignedPiece&) = delete;
+  AlignedPiece& operator=(const AlignedPiece&) = delete;
+  util::MutableBytes bytes() const { return {static_cast<std::uint8_t*>(memory_), kPieceBytes}; }
+
+ private:
+  void* memory_;
+};
+
+// The kernel's cachefiles, which may have the file in use, takes as data what the file system calls
+// so: a buffered write that fails could leave zeros there.  None where the file system has no
+// direct I/O; then cachefiles cannot use it either.
+util::Fd open_direct(const std::filesystem::path& path, std::uint64_t size) {
+  if (!util::is_aligned(size, kDirectAlignment)) return util::Fd();
+  return util::Fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_DIRECT | O_CLOEXEC));
+}
+
+util::ByteRange widen(util::ByteRange range) {
+  const std::uint64_t begin = util::round_down(range.offset, kDirectAlignment);
+  return {begin, util::round_up(range.end(), kDirectAlignment) - begin};
+}
 
 // Calls `use` for each piece of a range, until it returns false.
 bool for_pieces(util::ByteRange range, const std::function<bool(std::uint64_t, std::size_t)>& use) {
@@ -108,24 +141,28 @@ void fill_missing(int verified_fd, const std::filesystem::path& path, std::uint6
                         util::concat(name,
                                      ": check: holds other bytes than the blob that it is "
                                      "named for; unmount what uses it and remove it"));
-  util::Buffer buffer(kPieceBytes);
-  bool wrote = false;
   const std::vector<util::ByteRange> holes = missing_ranges(fd.get(), {0, size}, name);
+  if (holes.empty()) return;
   check_room(fd.get(), holes, name);
-  for (const util::ByteRange& range : holes) {
-    wrote = true;
-    for_pieces(range, [&](std::uint64_t at, std::size_t len) {
-      util::pread_full(verified_fd, util::MutableBytes(buffer).first(len), at, name);
+  const util::Fd direct = open_direct(path, size);
+  const AlignedPiece memory;
+  for (const util::ByteRange& hole : holes) {
+    for_pieces(direct ? widen(hole) : hole, [&](std::uint64_t at, std::size_t len) {
+      const util::MutableBytes piece = memory.bytes().first(len);
+      util::pread_full(verified_fd, piece, at, name);
       try {
-        util::pwrite_full(fd.get(), util::Bytes(buffer).first(len), at, name);
+        util::pwrite_full(direct ? direct.get() : fd.get(), piece, at, name);
       } catch (const util::Error&) {
-        drop_wrong_blocks(verified_fd, fd.get(), {at, len}, name);
+        if (direct)
+          punch_unwritten(direct.get(), {at, len}, name);
+        else
+          drop_wrong_blocks(verified_fd, fd.get(), {at, len}, name);
         throw;
       }
       return true;
     });
   }
-  if (wrote) util::fsync_fd(fd.get(), name);
+  util::fsync_fd(fd.get(), name);
 }
 
 }  // namespace ondemand::cache

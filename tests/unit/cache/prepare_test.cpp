@@ -3,15 +3,19 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 
 #include "cache/backing_file.h"
 #include "cache/extents.h"
+#include "cache/refill.h"
+#include "support/temporary_directory.h"
 #include "unit/cache/image_source.h"
 #include "util/error.h"
 #include "util/fd.h"
@@ -425,6 +429,35 @@ TEST(PrepareElsewhere, FileSystemWithoutUserAttributesIsRefused) {
     EXPECT_EQ(error.code(), util::ErrorCode::kUnsupported);
   }
   std::filesystem::remove_all(probe);
+}
+
+// Pages that are in the page cache.
+std::size_t cached_pages(int fd, std::size_t size) {
+  void* const map = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  EXPECT_NE(map, MAP_FAILED);
+  std::vector<unsigned char> pages((size + 4095) / 4096);
+  EXPECT_EQ(::mincore(map, size, pages.data()), 0);
+  ::munmap(map, size);
+  return static_cast<std::size_t>(
+      std::count_if(pages.begin(), pages.end(), [](unsigned char page) { return page & 1; }));
+}
+
+TEST(Refill, WritesDirectlyIntoAFileThatTheKernelMayHaveInUse) {
+  const test::TemporaryDirectory directory;
+  constexpr std::size_t kSize = 600 * 1024;
+  const util::Buffer bytes = test::pattern(kSize, 9);
+  const util::Fd whole = util::open_file(directory.path() / "whole", O_RDWR | O_CREAT, 0600);
+  util::pwrite_full(whole.get(), bytes, 0, "whole");
+  const auto path = directory.path() / "sparse";
+  const util::Fd sparse = util::open_file(path, O_RDWR | O_CREAT, 0600);
+  ASSERT_EQ(::ftruncate(sparse.get(), kSize), 0);
+  if (!util::Fd(::open(path.c_str(), O_RDWR | O_DIRECT))) GTEST_SKIP() << "no direct I/O here";
+  fill_missing(whole.get(), path, kSize);
+  EXPECT_EQ(cached_pages(sparse.get(), kSize), 0U);
+  util::Buffer found(kSize);
+  util::pread_full(sparse.get(), found, 0, "sparse");
+  EXPECT_EQ(found, bytes);
+  EXPECT_TRUE(missing_ranges(sparse.get(), {0, kSize}, "sparse").empty());
 }
 
 }  // namespace
