@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <string>
+#include <string_view>
 
 #include "mount/mount.h"
 #include "mount/mount_context.h"
@@ -22,6 +23,10 @@ using util::Error;
 using util::ErrorCode;
 using util::Fd;
 
+constexpr const char* kNoFscache =
+    "this kernel's EROFS does not mount over fscache (CONFIG_EROFS_FS_ONDEMAND, Linux 5.19 to "
+    "7.1)";
+
 [[noreturn]] void fail(const FscacheRequest& request, const char* step, int error, int context) {
   const std::string object = util::concat("fsid ", util::printable(request.fsid));
   const auto refusal = [&](ErrorCode code, const std::string& reason) {
@@ -36,10 +41,12 @@ using util::Fd;
                     "this kernel has no EROFS (CONFIG_EROFS_FS; try 'modprobe erofs')");
     case EOPNOTSUPP:
     case ENOTBLK:
-      throw refusal(
-          ErrorCode::kUnsupported,
-          "this kernel's EROFS does not mount over fscache (CONFIG_EROFS_FS_ONDEMAND, Linux "
-          "5.19 to 7.1)");
+      throw refusal(ErrorCode::kUnsupported, kNoFscache);
+    case EEXIST:
+      // Source: fs/erofs/fscache.c, EROFS_REG_COOKIE_NEED_NOEXIST: one bootstrap cookie a domain.
+      throw refusal(ErrorCode::kUnavailable,
+                    "this image is mounted already, and over fscache the kernel mounts it only "
+                    "once in a domain; use 'mount --bind' of that mount");
     case ENOBUFS:
     case EIO:
       throw refusal(
@@ -54,6 +61,9 @@ using util::Fd;
     case EBADMSG:
       throw refusal(ErrorCode::kCorrupt, "refused by the kernel as corrupt (see the kernel log)");
     case EINVAL:
+      // Kernels that do not know these options (domain_id before 6.1, both from 7.2 on).
+      if (step == std::string_view("fsid") || step == std::string_view("domain_id"))
+        throw refusal(ErrorCode::kUnsupported, kNoFscache);
       throw refusal(ErrorCode::kCorrupt,
                     util::concat("refused by the kernel as invalid (", step, "; ",
                                  request.devices.size(), " devices given; see the kernel log)"));
@@ -78,6 +88,11 @@ void check_name(const char* what, const std::string& text, std::size_t limit) {
                                                    " bytes, at most ", limit, " are possible"));
 }
 
+// Nothing is read from there: a long path is no reason against the mount.
+const std::string& shown_source(const FscacheRequest& request) {
+  return request.source.size() > kMaxParameterBytes ? request.fsid : request.source;
+}
+
 void check_names(const FscacheRequest& request) {
   check_name("fsid", request.fsid, kMaxFscacheKeyBytes);
   for (const std::string& device : request.devices)
@@ -87,7 +102,7 @@ void check_names(const FscacheRequest& request) {
   if (volume.find('/') != std::string::npos)
     throw Error(ErrorCode::kUsage, util::concat("volume '", util::printable(volume),
                                                 "': mount: holds a '/', which no volume can"));
-  check_name("source", request.source, kMaxParameterBytes);
+  check_name("source", shown_source(request), kMaxParameterBytes);
 }
 
 }  // namespace
@@ -97,7 +112,7 @@ void mount_fscache(const FscacheRequest& request) {
   check_mountpoint(request.mountpoint);
   const Fd context(::fsopen("erofs", FSOPEN_CLOEXEC));
   if (!context) fail(request, "open a mount context", errno, -1);
-  set_string(request, context.get(), "source", request.source);
+  set_string(request, context.get(), "source", shown_source(request));
   set_string(request, context.get(), "fsid", request.fsid);
   // EROFS without the option says so and takes it nevertheless, for a mount of another kind.
   if (kernel_messages(context.get()).find("not supported") != std::string::npos)

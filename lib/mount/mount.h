@@ -48,7 +48,9 @@ struct FscacheRequest {
   // Cookie keys of the data blobs, in the order of the device table and as many as it has; none:
   // the kernel takes the tags of the table.
   std::vector<std::string> devices;
-  std::string source = "none";  // what the mount table shows; nothing is read from there
+  // What the mount table shows, the fsid when it is above kMaxParameterBytes; nothing is read
+  // there.
+  std::string source = "none";
   std::filesystem::path mountpoint;
   bool nodev = false;
   bool nosuid = false;
@@ -56,7 +58,8 @@ struct FscacheRequest {
 };
 
 // Always read-only.  Throws as mount_erofs(), and kUnsupported when this kernel's EROFS knows no
-// fsid, kUnavailable when no daemon has bound a cache or the kernel refused what is prepared in it.
+// fsid, kUnavailable when no daemon has bound a cache, the kernel refused what is prepared in it,
+// or the image is mounted already in that domain.
 void mount_fscache(const FscacheRequest& request);
 
 // Throws kUsage when nothing is mounted there, kIo (EBUSY, EPERM).  `lazy`: detach now, free when

@@ -164,6 +164,19 @@ TEST_F(Mount, FscacheWithoutADaemonOrSupportIsExplained) {
   }
 }
 
+TEST_F(Mount, ALongSourceIsNoReasonAgainstAMountOverFscache) {
+  FscacheRequest request;
+  request.fsid = "ondemand-test-no-such-image";
+  request.source = "/" + std::string(300, 's');
+  request.mountpoint = at("mnt");
+  try {
+    mount_fscache(request);
+    ADD_FAILURE() << "mounted";
+  } catch (const util::Error& error) {
+    EXPECT_NE(error.code(), util::ErrorCode::kTooLarge) << error.message();
+  }
+}
+
 TEST_F(Mount, WrongNumberOfDevicesIsRefusedInOneLine) {
   SKIP_UNLESS_MOUNTABLE();
   MountRequest wrong = request();
