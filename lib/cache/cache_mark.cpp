@@ -25,7 +25,7 @@ bool has_volumes(const std::filesystem::path& cache_directory) {
        entry.increment(error)) {
     if (entry->path().filename().native().starts_with('I')) return true;
   }
-  if (error)
+  if (error && error.value() != ENOENT)
     throw util::errno_error(util::printable(cache_directory.native()), "list", error.value());
   return false;
 }
@@ -92,10 +92,14 @@ void check_mark(const std::filesystem::path& cache_directory, CacheUse use) {
   }
 }
 
+bool would_mark(const std::filesystem::path& cache_directory, CacheUse use) {
+  return read_mark(cache_directory) == CacheMark::kNone &&
+         (use == CacheUse::kCachefilesDemand ||
+          (use == CacheUse::kAuto && !has_volumes(cache_directory)));
+}
+
 void ensure_mark(const std::filesystem::path& cache_directory, CacheUse use) {
-  const CacheMark mark = read_mark(cache_directory);
-  if (mark == CacheMark::kNone && (use == CacheUse::kCachefilesDemand ||
-                                   (use == CacheUse::kAuto && !has_volumes(cache_directory))))
+  if (would_mark(cache_directory, use))
     set_mark(cache_directory);
   else
     check_mark(cache_directory, use);

@@ -44,6 +44,10 @@ CacheMark read_mark(const std::filesystem::path& cache_directory);
 // file system has no user attributes.
 void ensure_mark(const std::filesystem::path& cache_directory, CacheUse use);
 
+// Whether ensure_mark() would set the mark; also for a directory that does not exist yet.  Throws
+// kIo.
+bool would_mark(const std::filesystem::path& cache_directory, CacheUse use);
+
 // The kernel would bind the cache for that use.  Throws kUnsupported when not, naming the way out.
 void check_mark(const std::filesystem::path& cache_directory, CacheUse use);
 

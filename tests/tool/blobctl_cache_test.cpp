@@ -293,8 +293,17 @@ TEST_F(Blobctl, DaemonThatRefusesMeansNoMount) {
   EXPECT_NE(err_.find("too many marks"), std::string::npos) << err_;
 }
 
-TEST_F(Blobctl, NewCacheIsMarkedForTheDemandDeviceUnlessItIsForAnotherOne) {
+TEST_F(Blobctl, NewCacheIsMarkedForTheDemandDeviceWhereThatExists) {
   ASSERT_EQ(prepare(), 0) << err_;
+  EXPECT_EQ(cache::read_mark(at("cache") / "cache") == cache::CacheMark::kDemand,
+            ::access("/dev/cachefiles_demand", F_OK) == 0);
+}
+
+TEST_F(Blobctl, NewCacheIsMarkedForTheDemandDeviceWhenItIsForThat) {
+  ASSERT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
+                 "cachefiles-demand"}),
+            0)
+      << err_;
   EXPECT_EQ(cache::read_mark(at("cache") / "cache"), cache::CacheMark::kDemand);
   EXPECT_TRUE(std::filesystem::is_directory(at("cache") / "graveyard"));
   EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
@@ -405,10 +414,23 @@ TEST_F(Blobctl, MountOverFscacheChecksWhatTheKernelWouldFindTooLate) {
   const auto volume = root.cache_directory() / "Ierofs,ondemand";
   ASSERT_EQ(::removexattr(volume.c_str(), cache::kCacheXattr), 0);
   EXPECT_NE(refusal().find("volume erofs,ondemand"), std::string::npos);
-  ASSERT_EQ(prepare(), 0) << err_;
+}
 
-  ASSERT_EQ(::removexattr(root.cache_directory().c_str(), cache::kModeXattr), 0);
-  EXPECT_NE(refusal().find("prepare --for cachefiles-demand"), std::string::npos);
+TEST_F(Blobctl, TheMarkCountsOnlyWhereNoDaemonHasBoundTheCache) {
+  ASSERT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
+                 "cachefiles-demand"}),
+            0)
+      << err_;
+  const std::vector<std::string> mount{"mount",     "app:1",       at("mnt"),   "--cache",
+                                       at("cache"), "--transport", "cachefiles"};
+  EXPECT_EQ(run(mount), 1);
+  EXPECT_NE(err_.find("marked for cachefiles-demand"), std::string::npos) << err_;
+  // A kernel without the series binds a marked cache through mainline's device.
+  const control::Server daemon(at("cache"), [](std::string_view) {
+    return std::string(R"({"ok":true,"transport":"cachefiles"})");
+  });
+  EXPECT_EQ(run(mount), 1);  // as nobody has really bound it
+  EXPECT_EQ(err_.find("marked for"), std::string::npos) << err_;
 }
 
 TEST_F(Blobctl, DoctorTellsOfEveryTransportAndLeavesNothing) {

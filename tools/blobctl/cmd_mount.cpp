@@ -107,8 +107,9 @@ int run_mount(const MountOptions& options, cli::Io&) {
   const cache::CacheRoot root(options.cache.root);
   const cache::PreparedImage image = open_prepared(root, options.reference, "mount");
   const std::string name = util::concat("image ", util::printable(options.reference));
-  const TransportKind kind = choose_transport(root, options.transport);
-  const std::uint64_t missing = check_before_mount(root, image, kind, name);
+  const TransportChoice transport = choose_transport(root, options.transport);
+  const TransportKind kind = transport.kind;
+  const std::uint64_t missing = check_before_mount(root, image, transport, name);
   // Over fscache the kernel may ask for any file, complete ones too.
   const bool must_register = missing > 0 || kind != TransportKind::kFanotify;
   const bool is_served = must_register && take_charge(root, image, kind, name);

@@ -11,6 +11,7 @@
 #include "blobctl/device_table.h"
 #include "blobctl/transport_choice.h"
 #include "cache/prepare.h"
+#include "cachefiles/abi.h"
 #include "control/control.h"
 #include "format/image_spec.h"
 #include "oci/json.h"
@@ -55,7 +56,8 @@ Action define(CLI::App& app) {
       ->required();
   app.add_option("--for", options->use,
                  "Transport that the cache is for: cachefiles-demand marks it for the kernel,\n"
-                 "cachefiles needs it unmarked, fanotify takes both; auto marks a new cache")
+                 "cachefiles needs it unmarked, fanotify takes both; auto marks a new cache where\n"
+                 "/dev/cachefiles_demand exists")
       ->type_name("NAME")
       ->check(CLI::IsMember({"auto", "fanotify", "cachefiles-demand", "cachefiles"}))
       ->capture_default_str();
@@ -76,6 +78,8 @@ void tell_daemon(const cache::CacheRoot& root, const cache::PreparedImage& image
   }
 }
 
+// Without the demand device nobody can use the mark, and demandd serves through another one.
+//
 // A mark on a cache that demandd has bound through /dev/cachefiles would keep it from binding it
 // again.
 cache::CacheUse cache_use(const PrepareCommandOptions& options, const cache::CacheRoot& root) {
@@ -89,6 +93,8 @@ cache::CacheUse cache_use(const PrepareCommandOptions& options, const cache::Cac
                       util::concat(util::printable(root.path().native()),
                                    ": prepare for cachefiles-demand: demandd serves this cache "
                                    "through cachefiles; stop it first"));
+  if (*use == cache::CacheUse::kAuto && !std::filesystem::exists(cachefiles::abi::kDemandDevice))
+    return cache::CacheUse::kFanotify;
   return *use;
 }
 

@@ -38,10 +38,12 @@ std::uint64_t missing_bytes(const std::filesystem::path& path, std::uint64_t siz
   return size - state.present;
 }
 
-void check_cache(const cache::CacheRoot& root, TransportKind kind, const std::string& name) {
-  cache::check_mark(root.cache_directory(), kind == TransportKind::kCachefilesDemand
-                                                ? cache::CacheUse::kCachefilesDemand
-                                                : cache::CacheUse::kCachefiles);
+void check_cache(const cache::CacheRoot& root, const TransportChoice& transport,
+                 const std::string& name) {
+  if (!transport.is_running)
+    cache::check_mark(root.cache_directory(), transport.kind == TransportKind::kCachefilesDemand
+                                                  ? cache::CacheUse::kCachefilesDemand
+                                                  : cache::CacheUse::kCachefiles);
   if (!cache::has_volume_xattr(root.cache_directory(), root.volume_key()))
     throw Error(ErrorCode::kCorrupt,
                 util::concat(name, ": mount: volume ", util::printable(root.volume_key()),
@@ -51,9 +53,9 @@ void check_cache(const cache::CacheRoot& root, TransportKind kind, const std::st
 }  // namespace
 
 std::uint64_t check_before_mount(const cache::CacheRoot& root, const cache::PreparedImage& image,
-                                 TransportKind kind, const std::string& name) {
-  const bool is_fscache = kind != TransportKind::kFanotify;
-  if (is_fscache) check_cache(root, kind, name);
+                                 const TransportChoice& transport, const std::string& name) {
+  const bool is_fscache = transport.kind != TransportKind::kFanotify;
+  if (is_fscache) check_cache(root, transport, name);
   if (missing_bytes(image.bootstrap, image.bootstrap_size, is_fscache, name) > 0)
     throw Error(ErrorCode::kCorrupt,
                 util::concat(name, ": mount: the bootstrap is not complete", kAgain));

@@ -14,9 +14,10 @@ namespace ondemand::blobctl {
 
 // Bootstrap and blobs exist, are regular files of the right size with nothing allocated that was
 // never written, and the bootstrap is complete and fits the manifest; for a mount over fscache also
-// every attribute, the mark of the cache and the volume.  Returns the bytes that are missing.
+// every attribute, the volume, and the mark of the cache unless a demandd has bound it: kernels
+// differ in what the mark means to them.  Returns the bytes that are missing.
 // `name` is for messages.  Throws kNotFound, kCorrupt, kUnsupported (the mark), kIo.
 std::uint64_t check_before_mount(const cache::CacheRoot& root, const cache::PreparedImage& image,
-                                 TransportKind kind, const std::string& name);
+                                 const TransportChoice& transport, const std::string& name);
 
 }  // namespace ondemand::blobctl

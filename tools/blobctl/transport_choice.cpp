@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/control.h"
+#include "mount/probe.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -50,7 +51,7 @@ std::optional<TransportKind> running_transport(const cache::CacheRoot& root) {
   return parse_transport(transport_in(*reply));
 }
 
-TransportKind choose_transport(const cache::CacheRoot& root, const std::string& wanted) {
+TransportChoice choose_transport(const cache::CacheRoot& root, const std::string& wanted) {
   const std::optional<TransportKind> asked = parse_transport(wanted);
   if (!asked && wanted != "auto")
     throw util::Error(util::ErrorCode::kUsage, util::concat("--transport ", util::printable(wanted),
@@ -61,8 +62,14 @@ TransportKind choose_transport(const cache::CacheRoot& root, const std::string& 
         util::ErrorCode::kUnavailable,
         util::concat(util::printable(root.path().native()), ": mount through ", wanted,
                      ": demandd serves this cache through ", to_string(*running)));
-  if (asked) return *asked;
-  return running.value_or(TransportKind::kFanotify);
+  if (!asked && !running && !mount::has_file_backed_version())
+    throw util::Error(
+        util::ErrorCode::kUnavailable,
+        util::concat(util::printable(root.path().native()),
+                     ": mount: no demandd serves this cache, and without one this kernel (Linux ",
+                     mount::kernel_release(), ") mounts no image; start 'demandd --cache ",
+                     util::printable(root.path().native()), " ...' first"));
+  return {asked ? *asked : running.value_or(TransportKind::kFanotify), running.has_value()};
 }
 
 }  // namespace ondemand::blobctl

@@ -29,9 +29,14 @@ std::string transport_in(std::string_view status_reply);
 // known here.
 std::optional<TransportKind> running_transport(const cache::CacheRoot& root);
 
+struct TransportChoice {
+  TransportKind kind = TransportKind::kFanotify;
+  bool is_running = false;  // a demandd serves the cache in that way
+};
+
 // `wanted` is "auto" or a transport.  Without a demandd "auto" is fanotify, whose mounts need none
 // when all data is there.  Throws kUsage for an unknown word, kUnavailable when demandd serves the
-// cache in another way than the wanted one.
-TransportKind choose_transport(const cache::CacheRoot& root, const std::string& wanted);
+// cache in another way than the wanted one, or when there is none and this kernel needs one.
+TransportChoice choose_transport(const cache::CacheRoot& root, const std::string& wanted);
 
 }  // namespace ondemand::blobctl

@@ -2,9 +2,10 @@
 //
 // Both modes of cachefiles.  They differ in device, mark and command; the device is exclusive, so
 // what is open here cannot be open anywhere else.
-#include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "cache/cache_lock.h"
 #include "cache/cache_mark.h"
@@ -12,6 +13,7 @@
 #include "cachefiles/commands.h"
 #include "cachefiles/kernel_device.h"
 #include "demandd/kernel_side.h"
+#include "probe/kernel_config.h"
 #include "transport/cachefiles_demand_transport.h"
 #include "transport/cachefiles_survival.h"
 #include "transport/ondemand_transport.h"
@@ -121,13 +123,26 @@ std::unique_ptr<transport::Transport> CachefilesSide::make_transport(serve::Engi
   return std::make_unique<transport::OndemandTransport>(device_, survival_.counter(), engine, log_);
 }
 
-void check(const cache::CacheRoot& root, CachefilesMode mode) {
-  // Only bind tells the rest, and that would take the cache into service.
+// Only bind tells the rest, and that would take the cache into service.  What begin() would put
+// right is no reason against it.
+std::string check(const KernelSideWorld& world, CachefilesMode mode) {
   const cachefiles::KernelDevice device(node_of(mode));
-  struct stat info {};
-  if (::stat(root.cache_directory().c_str(), &info) != 0) return;  // prepare will mark it
-  const bool is_marked = cache::read_mark(root.cache_directory()) == cache::CacheMark::kDemand;
-  if (is_marked != (mode == CachefilesMode::kDemand)) throw bind_error(root, mode, EMEDIUMTYPE);
+  const cache::CacheMark mark = cache::read_mark(world.root.cache_directory());
+  if (mode == CachefilesMode::kDemand) {
+    const auto use =
+        world.is_explicit ? cache::CacheUse::kCachefilesDemand : cache::CacheUse::kAuto;
+    if (mark != cache::CacheMark::kDemand && !cache::would_mark(world.root.cache_directory(), use))
+      throw bind_error(world.root, mode, EMEDIUMTYPE);
+    return "ready";
+  }
+  // Kernels without our series do not know the mark.
+  if (mark != cache::CacheMark::kNone && std::filesystem::exists(cachefiles::abi::kDemandDevice))
+    throw bind_error(world.root, mode, EMEDIUMTYPE);
+  utsname kernel{};
+  ::uname(&kernel);
+  const char has_mode = probe::read_kernel_config(kernel.release).state("CACHEFILES_ONDEMAND");
+  if (has_mode == 'n') throw bind_error(world.root, mode, EINVAL);
+  return has_mode == '?' ? "device present; only bind tells" : "ready";
 }
 
 }  // namespace
@@ -140,12 +155,12 @@ std::unique_ptr<KernelSide> open_cachefiles_side(const KernelSideWorld& world) {
   return std::make_unique<CachefilesSide>(world, CachefilesMode::kOndemand);
 }
 
-void check_cachefiles_demand(const cache::CacheRoot& root) {
-  check(root, CachefilesMode::kDemand);
+std::string check_cachefiles_demand(const KernelSideWorld& world) {
+  return check(world, CachefilesMode::kDemand);
 }
 
-void check_cachefiles(const cache::CacheRoot& root) {
-  check(root, CachefilesMode::kOndemand);
+std::string check_cachefiles(const KernelSideWorld& world) {
+  return check(world, CachefilesMode::kOndemand);
 }
 
 }  // namespace ondemand::demandd

@@ -65,9 +65,10 @@ std::unique_ptr<KernelSide> open_fanotify_side(const KernelSideWorld& world) {
   return std::make_unique<FanotifySide>(world);
 }
 
-void check_fanotify(const cache::CacheRoot& root) {
+std::string check_fanotify(const KernelSideWorld& world) {
   const transport::FanotifyGroup group = transport::FanotifyGroup::open();
-  transport::check_pre_content_support(group, nearest_directory(root.path()).native());
+  transport::check_pre_content_support(group, nearest_directory(world.root.path()).native());
+  return "ready";
 }
 
 }  // namespace ondemand::demandd

@@ -18,7 +18,7 @@ namespace {
 struct Interface {
   std::string_view name;
   std::unique_ptr<KernelSide> (*open)(const KernelSideWorld&);
-  void (*check)(const cache::CacheRoot&);
+  std::string (*check)(const KernelSideWorld&);
 };
 
 // In the order in which they are tried.  Mainline's device comes last: the kernels that have it
@@ -81,8 +81,10 @@ void report_kernel_sides(const std::string& transport, const KernelSideWorld& wo
   std::string_view first;
   for (const Interface& interface : candidates(transport)) {
     try {
-      interface.check(world.root);
-      io.out << interface.name << ": ready\n";
+      KernelSideWorld own = world;
+      own.is_explicit = transport != "auto";
+      const std::string found = interface.check(own);
+      io.out << interface.name << ": " << found << '\n';
       if (first.empty()) first = interface.name;
     } catch (const Error& error) {
       if (transport != "auto") throw;

@@ -63,9 +63,9 @@ std::unique_ptr<KernelSide> choose_kernel_side(const std::string& transport,
 // taken.  Makes nothing.  Throws kUnsupported when none can.
 void report_kernel_sides(const std::string& transport, const KernelSideWorld& world, cli::Io& io);
 
-// For each interface.  What check() throws is why not.
-void check_fanotify(const cache::CacheRoot& root);
-void check_cachefiles_demand(const cache::CacheRoot& root);
-void check_cachefiles(const cache::CacheRoot& root);
+// For each interface: "ready", or what only begin() tells.  What they throw is why not.
+std::string check_fanotify(const KernelSideWorld& world);
+std::string check_cachefiles_demand(const KernelSideWorld& world);
+std::string check_cachefiles(const KernelSideWorld& world);
 
 }  // namespace ondemand::demandd

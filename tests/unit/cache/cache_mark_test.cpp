@@ -57,6 +57,19 @@ TEST_F(Mark, NewCacheGetsItUnlessItIsForSomethingElse) {
   EXPECT_EQ(read_mark(cache()), CacheMark::kDemand);
 }
 
+TEST_F(Mark, WhetherACacheWouldGetItIsToldWithoutGivingItToIt) {
+  EXPECT_TRUE(would_mark(cache() / "not-made", CacheUse::kAuto));
+  EXPECT_TRUE(would_mark(cache(), CacheUse::kAuto));
+  EXPECT_FALSE(would_mark(cache(), CacheUse::kCachefiles));
+  EXPECT_FALSE(would_mark(cache(), CacheUse::kFanotify));
+  add_volume();
+  EXPECT_FALSE(would_mark(cache(), CacheUse::kAuto));
+  EXPECT_TRUE(would_mark(cache(), CacheUse::kCachefilesDemand));
+  EXPECT_EQ(read_mark(cache()), CacheMark::kNone);
+  ensure_mark(cache(), CacheUse::kCachefilesDemand);
+  EXPECT_FALSE(would_mark(cache(), CacheUse::kCachefilesDemand));
+}
+
 TEST_F(Mark, OldCacheIsMarkedOnlyWhenThatIsAskedFor) {
   add_volume();
   ensure_mark(cache(), CacheUse::kAuto);

@@ -71,7 +71,7 @@ worker() { sed -n 's/.* ready .*pid=\([0-9]*\).*/\1/p' /tmp/demandd.log | tail -
 
 full_read() {
 	prepare "/scratch/$protocol-full"
-	demandd --check --transport "$protocol" --cache "$root" | grep -q "^$protocol: ready" ||
+	demandd --check --transport "$protocol" --cache "$root" | grep -Eq "^$protocol: (ready|device present)" ||
 		fail "--check does not say ready"
 	start
 	attach
