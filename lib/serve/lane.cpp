@@ -19,6 +19,14 @@ Error to_error(const std::exception& exception) {
   return Error(ErrorCode::kInternal, util::concat("frame: fill: ", exception.what()));
 }
 
+// What a reader may be looking at stays untouched.
+void write_missing(Target& target, util::ByteRange blocks, util::Bytes bytes) {
+  for (const util::ByteRange& hole : target.missing(blocks)) {
+    target.write(hole.offset, bytes.subspan(static_cast<std::size_t>(hole.offset - blocks.offset),
+                                            static_cast<std::size_t>(hole.len)));
+  }
+}
+
 }  // namespace
 
 Lane::Lane(const LaneOptions& options, const FrameFetcher& fetcher, util::Log& log)
@@ -49,14 +57,13 @@ void Lane::add(const BlobRef& blob, const std::shared_ptr<Target>& target,
                                  flight.priority == Priority::kPrefetch;
         if (is_new) {
           flight.blob = blob;
-          flight.target = target;
           flight.priority = priority;
         }
         if (is_promoted) {
           queue(priority).push_back(frame);
           flight.priority = priority;
         }
-        flight.waiters.push_back(request);
+        add_waiter(flight, target, request);
       }
     }
   }
@@ -66,6 +73,14 @@ void Lane::add(const BlobRef& blob, const std::shared_ptr<Target>& target,
   }
   start_threads();
   changed_.notify_all();
+}
+
+void Lane::add_waiter(Flight& flight, const std::shared_ptr<Target>& target,
+                      const RequestRef& request) {
+  auto part = std::find_if(flight.parts.begin(), flight.parts.end(),
+                           [&](const Part& each) { return each.target == target; });
+  if (part == flight.parts.end()) part = flight.parts.insert(part, Part{target, {}});
+  part->waiters.push_back(request);
 }
 
 void Lane::start_threads() {
@@ -130,10 +145,12 @@ std::optional<std::size_t> Lane::next_frame(Priority priority) {
     const auto found = flights_.find(frame);
     if (found == flights_.end() || found->second.is_running || found->second.priority != priority)
       continue;
-    const bool is_wanted =
-        std::any_of(found->second.waiters.begin(), found->second.waiters.end(),
-                    [](const RequestRef& waiter) { return !waiter->is_finished(); });
-    if (is_wanted) return frame;
+    const auto is_wanted = [](const Part& part) {
+      return std::any_of(part.waiters.begin(), part.waiters.end(),
+                         [](const RequestRef& waiter) { return !waiter->is_finished(); });
+    };
+    const std::vector<Part>& parts = found->second.parts;
+    if (std::any_of(parts.begin(), parts.end(), is_wanted)) return frame;
     flights_.erase(found);  // everybody gave up
   }
   return std::nullopt;
@@ -173,8 +190,9 @@ std::optional<Lane::Job> Lane::take_job() {
         break;
       found->second.is_running = true;
       job.frames.push_back(frame);
-      for (const RequestRef& waiter : found->second.waiters)
-        job.deadline = std::max(job.deadline, waiter->deadline());
+      for (const Part& part : found->second.parts)
+        for (const RequestRef& waiter : part.waiters)
+          job.deadline = std::max(job.deadline, waiter->deadline());
     }
     if (priority == Priority::kPrefetch) ++prefetching_;
     return job;
@@ -183,10 +201,24 @@ std::optional<Lane::Job> Lane::take_job() {
   return std::nullopt;
 }
 
-std::shared_ptr<Target> Lane::target_of(std::size_t frame) {
+std::vector<std::shared_ptr<Target>> Lane::targets_of(std::size_t frame) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<Target>> targets;
+  const auto found = flights_.find(frame);
+  if (found != flights_.end())
+    for (const Part& part : found->second.parts)
+      targets.push_back(part.target);
+  return targets;
+}
+
+// One that the frame is still to be written to; null when the flight is at its end, or aborted.
+std::shared_ptr<Target> Lane::next_target(std::size_t frame) {
   const std::lock_guard lock(mutex_);
   const auto found = flights_.find(frame);
-  return found == flights_.end() ? nullptr : found->second.target;
+  if (found == flights_.end()) return nullptr;
+  if (!found->second.parts.empty()) return found->second.parts.front().target;
+  flights_.erase(found);  // there was no memory for its first reader
+  return nullptr;
 }
 
 void Lane::run_job(const Job& job) {
@@ -198,30 +230,26 @@ void Lane::run_job(const Job& job) {
 std::vector<std::size_t> Lane::drop_present(const Job& job) {
   std::vector<std::size_t> absent;
   for (const std::size_t frame : job.frames) {
-    const std::shared_ptr<Target> target = target_of(frame);
-    if (!target) continue;
-    try {
-      if (target->missing(frame_blocks(*job.blob, frame)).empty()) {
-        finish_frame(frame, std::nullopt);
-      } else {
-        absent.push_back(frame);
+    for (const std::shared_ptr<Target>& target : targets_of(frame)) {
+      try {
+        if (target->missing(frame_blocks(*job.blob, frame)).empty())
+          finish_part(frame, target, std::nullopt);
+      } catch (const std::exception& exception) {
+        finish_part(frame, target, to_error(exception));
       }
-    } catch (const std::exception& exception) {
-      finish_frame(frame, to_error(exception));
     }
+    if (next_target(frame)) absent.push_back(frame);
   }
   return absent;
 }
 
 void Lane::fetch_frames(const Job& job, std::vector<std::size_t> frames) {
   const auto deliver = [&](std::size_t frame, util::Bytes bytes) {
-    std::optional<Error> error;
     try {
-      write_frame(*job.blob, frame, bytes);
+      deliver_frame(*job.blob, frame, bytes);
     } catch (const std::exception& exception) {
-      error = to_error(exception);
+      finish_frame(frame, to_error(exception));
     }
-    finish_frame(frame, error);
   };
   for (int attempt = 1;; ++attempt) {
     const std::optional<FetchFailure> failure =
@@ -249,10 +277,8 @@ bool Lane::wait_before_retry(int attempt, source::Deadline deadline) {
   return !changed_.wait_until(lock, until, [this] { return aborted_; });
 }
 
-// Writes only the blocks that are missing: what a reader may be looking at stays untouched.
-void Lane::write_frame(const Blob& blob, std::size_t frame, util::Bytes bytes) {
-  const std::shared_ptr<Target> target = target_of(frame);
-  if (!target) return;  // aborted meanwhile
+// A target that cannot be written to concerns only those who wait for that one.
+void Lane::deliver_frame(const Blob& blob, std::size_t frame, util::Bytes bytes) {
   const util::ByteRange blocks = frame_blocks(blob, frame);
   util::Buffer padded;
   if (blocks.len != bytes.size()) {
@@ -260,27 +286,61 @@ void Lane::write_frame(const Blob& blob, std::size_t frame, util::Bytes bytes) {
     padded.resize(static_cast<std::size_t>(blocks.len));
     bytes = padded;
   }
-  for (const util::ByteRange& hole : target->missing(blocks)) {
-    target->write(hole.offset, bytes.subspan(static_cast<std::size_t>(hole.offset - blocks.offset),
-                                             static_cast<std::size_t>(hole.len)));
+  while (const std::shared_ptr<Target> target = next_target(frame)) {
+    std::optional<Error> error;
+    try {
+      write_missing(*target, blocks, bytes);
+    } catch (const std::exception& exception) {
+      error = to_error(exception);
+    }
+    finish_part(frame, target, error);
   }
 }
 
-// Ends a flight and tells everybody who waited for it.  Calls completions without the lock.
+// Tells those who waited and have nothing left to wait for.  Calls completions: never with the
+// lock, and behind the end of the flight, since they may ask again.
+void Lane::finish_waiters(std::vector<RequestRef> waiters, const std::optional<Error>& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiters, [&](const RequestRef& waiter) {
+      const bool is_complete = --waiter->frames_left == 0;
+      return !error && !is_complete;
+    });
+  }
+  for (const RequestRef& request : waiters)
+    request->finish(error);
+}
+
 void Lane::finish_frame(std::size_t frame, const std::optional<Error>& error) {
-  std::vector<RequestRef> ended;
+  std::vector<Part> parts;
   {
     const std::lock_guard lock(mutex_);
     const auto found = flights_.find(frame);
     if (found == flights_.end()) return;
-    for (RequestRef& waiter : found->second.waiters) {
-      const bool is_complete = --waiter->frames_left == 0;
-      if (error || is_complete) ended.push_back(std::move(waiter));
-    }
+    parts = std::move(found->second.parts);
     flights_.erase(found);
   }
-  for (const RequestRef& request : ended)
-    request->finish(error);
+  for (Part& part : parts)
+    finish_waiters(std::move(part.waiters), error);
+}
+
+// The last part is the end of the flight: whoever comes later begins another.
+void Lane::finish_part(std::size_t frame, const std::shared_ptr<Target>& target,
+                       const std::optional<Error>& error) {
+  std::vector<RequestRef> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = flights_.find(frame);
+    if (found == flights_.end()) return;
+    std::vector<Part>& parts = found->second.parts;
+    const auto part = std::find_if(parts.begin(), parts.end(),
+                                   [&](const Part& each) { return each.target == target; });
+    if (part == parts.end()) return;
+    waiters = std::move(part->waiters);
+    parts.erase(part);
+    if (parts.empty()) flights_.erase(found);
+  }
+  finish_waiters(std::move(waiters), error);
 }
 
 void Lane::abort(const Error& error) {
@@ -292,8 +352,9 @@ void Lane::abort(const Error& error) {
   }
   changed_.notify_all();
   for (auto& [frame, flight] : flights)
-    for (const RequestRef& waiter : flight.waiters)
-      waiter->finish(error);
+    for (const Part& part : flight.parts)
+      for (const RequestRef& waiter : part.waiters)
+        waiter->finish(error);
 }
 
 void Lane::note_error(const Error& error) {

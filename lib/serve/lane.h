@@ -57,11 +57,16 @@ class Lane {
   std::size_t threads() const;
 
  private:
-  // One frame on its way: the single flight that all its readers share.
-  struct Flight {
-    BlobRef blob;
+  // Those who wait for a frame in one target.
+  struct Part {
     std::shared_ptr<Target> target;
     std::vector<RequestRef> waiters;
+  };
+  // One frame on its way: the single flight that all its readers share.  It is fetched once and
+  // written to each target, which may be the file of another volume or one made anew.
+  struct Flight {
+    BlobRef blob;
+    std::vector<Part> parts;  // by target
     Priority priority = Priority::kPrefetch;
     bool is_running = false;
   };
@@ -76,12 +81,18 @@ class Lane {
   std::optional<Job> take_job();
   std::optional<std::size_t> next_frame(Priority priority);
   void run_job(const Job& job);
+  static void add_waiter(Flight& flight, const std::shared_ptr<Target>& target,
+                         const RequestRef& request);
   std::vector<std::size_t> drop_present(const Job& job);
   void fetch_frames(const Job& job, std::vector<std::size_t> frames);
-  void write_frame(const Blob& blob, std::size_t frame, util::Bytes bytes);
+  void deliver_frame(const Blob& blob, std::size_t frame, util::Bytes bytes);
   void finish_frame(std::size_t frame, const std::optional<util::Error>& error);
+  void finish_part(std::size_t frame, const std::shared_ptr<Target>& target,
+                   const std::optional<util::Error>& error);
+  void finish_waiters(std::vector<RequestRef> waiters, const std::optional<util::Error>& error);
+  std::shared_ptr<Target> next_target(std::size_t frame);
   bool wait_before_retry(int attempt, source::Deadline deadline);
-  std::shared_ptr<Target> target_of(std::size_t frame);
+  std::vector<std::shared_ptr<Target>> targets_of(std::size_t frame);
   void start_threads();
   std::deque<std::size_t>& queue(Priority priority) {
     return priority == Priority::kDemand ? demand_ : prefetch_;

@@ -2,8 +2,8 @@
 //
 // The thing that is filled: the backing file of one blob, as its transport reaches it.
 //
-// All targets that are submitted for one blob lead to the same backing file: what one wrote, the
-// others report as present.
+// Targets that are submitted for one blob may lead to the same backing file, or to files of
+// several volumes: a frame is fetched once and written to each that lacks it.
 // Thread: every member may be called from many threads at once.
 #pragma once
 

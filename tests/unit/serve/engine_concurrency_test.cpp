@@ -78,6 +78,51 @@ TEST_F(EngineConcurrencyTest, SixtyFourReadersOfOneFrameCauseOneFetch) {
   EXPECT_EQ(source_->reads().size(), 1U);
 }
 
+TEST_F(EngineConcurrencyTest, OneFetchFillsEveryTargetThatWaitsForTheFrame) {
+  start();
+  source_->hold(a_.blob->digest);
+  std::vector<std::shared_ptr<MemoryTarget>> targets;
+  std::vector<std::future<Outcome>> outcomes;
+  for (int i = 0; i < 8; ++i) {
+    targets.push_back(std::make_shared<MemoryTarget>(a_.blob->size));
+    outcomes.push_back(submit(a_, targets.back(), {4096, 4096}));
+    outcomes.push_back(submit(a_, targets.back(), {8192, 4096}));
+    source_->wait_for_reads(1);
+  }
+  source_->release(a_.blob->digest);
+  for (auto& outcome : outcomes)
+    EXPECT_FALSE(outcome.get());
+  for (const auto& target : targets)
+    EXPECT_TRUE(target->missing({0, 64 * kKiB}).empty());
+  EXPECT_EQ(source_->reads().size(), 1U);
+}
+
+TEST_F(EngineConcurrencyTest, ATargetThatIsFullConcernsOnlyItsOwnReaders) {
+  start();
+  source_->hold(a_.blob->digest);
+  const auto full = std::make_shared<MemoryTarget>(a_.blob->size);
+  full->set_full(true);
+  auto refused = submit(a_, full, {0, 4096});
+  source_->wait_for_reads(1);
+  auto served = submit(a_, target_a_, {0, 4096});
+  source_->release(a_.blob->digest);
+  EXPECT_TRUE(refused.get());
+  EXPECT_FALSE(served.get());
+  EXPECT_TRUE(target_a_->missing({0, 4096}).empty());
+}
+
+TEST_F(EngineConcurrencyTest, ASourceThatFailsFailsTheReadersOfEveryTarget) {
+  start();
+  source_->hold(a_.blob->digest);
+  source_->fail_always(util::ErrorCode::kUnsupported);
+  auto first = submit(a_, target_a_, {0, 4096});
+  source_->wait_for_reads(1);
+  auto second = submit(a_, std::make_shared<MemoryTarget>(a_.blob->size), {0, 4096});
+  source_->release(a_.blob->digest);
+  EXPECT_TRUE(first.get());
+  EXPECT_TRUE(second.get());
+}
+
 TEST_F(EngineConcurrencyTest, ASlowBlobDelaysNoOther) {
   start();
   source_->hold(a_.blob->digest);

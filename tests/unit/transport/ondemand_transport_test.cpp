@@ -236,6 +236,24 @@ TEST_F(OndemandTransportTest, OneBlobInTwoVolumesIsFilledInBoth) {
   EXPECT_EQ(content(1, 0, 4096), expected(0, 4096));
 }
 
+TEST_F(OndemandTransportTest, OneBlobInManyVolumesIsFilledInAll) {
+  constexpr std::uint32_t kVolumes = 9;
+  start();
+  source_->hold(blob_.blob->digest);
+  for (std::uint32_t i = 0; i < kVolumes; ++i) {
+    open_blob(5 + i, util::concat("erofs,volume", i));
+    send_read(100 + i, 5 + i, 0, 4096);
+    source_->wait_for_reads(1);
+  }
+  device_.drain();
+  source_->release(blob_.blob->digest);
+  for (std::uint32_t i = 0; i < kVolumes; ++i)
+    completion();
+  for (std::uint32_t i = 0; i < kVolumes; ++i)
+    EXPECT_EQ(content(i, 0, 4096), expected(0, 4096)) << i;
+  EXPECT_EQ(transport_->counters().refused, 0U);
+}
+
 TEST_F(OndemandTransportTest, AWriteThroughADescriptorThatWasReplacedIsTriedAgain) {
   start();
   open_blob(5);
