@@ -81,8 +81,8 @@ PreparedImage describe_image(const CacheRoot& root, const hash::Digest& manifest
     blob.backing_file = root.backing_file(blob.digest);
     blob.stored_size = device.descriptor.size;
     blob.stored_end = device.descriptor.size;
-    if (!device.standalone_index && device.embedded_index)
-      blob.stored_end = device.embedded_index->range.offset;
+    if (device.embedded_index)
+      blob.stored_end = std::min(device.embedded_index->range.offset, device.descriptor.size);
     blob.chunk_index_digest = trusted_index_digest(device);
     if (blob.chunk_index_digest) blob.chunk_index = root.chunk_index_file(blob.digest);
     prepared.blobs.push_back(std::move(blob));

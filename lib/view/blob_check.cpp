@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "cache/fetch.h"
 #include "hash/sha256.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -55,7 +54,10 @@ class CheckingSink : public util::ByteSink {
     if (next_ < index_->size())
       add(facts_, concat(name_, ": read: ends in or before frame ", next_));
     else if (all_right_)
-      facts_.uncompressed_digest = view_.finish();
+      facts_.view_digest = view_.finish();
+    // What is not compressed has its own bytes, an index among them, for its uncompressed ones.
+    facts_.uncompressed_digest =
+        index_->form() == blob::StoredForm::kRaw ? digest : facts_.view_digest;
   }
 
  private:
@@ -94,6 +96,26 @@ void pass_through(source::Source& source, const oci::Descriptor& descriptor,
   }
 }
 
+// Readers may take either; both must lead to the same bytes, however they cut them.
+void check_second_index(source::Source& source, oci::DeviceBlob device, const std::string& name,
+                        BlobFacts& facts) {
+  device.standalone_index.reset();
+  const std::string what = concat(name, ": index in the blob");
+  BlobFacts second;
+  try {
+    const auto index = fetch_index(source, device, what);
+    if (!index) return;
+    pass_through(source, device.descriptor, &*index, what, second);
+  } catch (const Error& error) {
+    add(facts, error.message());
+    return;
+  }
+  for (std::string& defect : second.defects)
+    add(facts, std::move(defect));
+  if (second.defects.empty() && facts.view_digest && second.view_digest != facts.view_digest)
+    add(facts, concat(what, ": verify: leads to other bytes than the one beside the blob"));
+}
+
 }  // namespace
 
 BlobFacts check_object(source::Source& source, const oci::Descriptor& descriptor,
@@ -103,7 +125,7 @@ BlobFacts check_object(source::Source& source, const oci::Descriptor& descriptor
   return facts;
 }
 
-BlobFacts check_blob(source::Source& source, const oci::DeviceBlob& device,
+BlobFacts check_blob(source::Source& source, const oci::DeviceBlob& device, std::uint64_t limit,
                      const std::filesystem::path& temporary, const std::string& name) {
   BlobFacts facts;
   std::optional<blob::ChunkIndex> index;
@@ -115,10 +137,14 @@ BlobFacts check_blob(source::Source& source, const oci::DeviceBlob& device,
   if (index) {
     pass_through(source, device.descriptor, &*index, name, facts);
     facts.view_size = index->uncompressed_size();
+    if (device.standalone_index && device.embedded_index)
+      check_second_index(source, device, name, facts);
+  } else if (limit == 0 && device.framing == oci::Framing::kZstd) {
+    pass_through(source, device.descriptor, nullptr, name, facts);
   } else {
     try {
-      const WholeObject whole = fetch_whole(source, device.descriptor, device.framing, {},
-                                            temporary, cache::kMaxObjectBytes, name);
+      const WholeObject whole =
+          fetch_whole(source, device.descriptor, device.framing, {}, temporary, limit, name);
       facts.stored_size = device.descriptor.size;
       facts.view_size = whole.size;
       facts.uncompressed_digest = whole.uncompressed_digest;

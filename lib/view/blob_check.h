@@ -21,14 +21,16 @@ struct BlobFacts {
   std::uint64_t frames = 0;
   std::uint64_t stored_size = 0;
   std::uint64_t view_size = 0;
-  std::optional<hash::Digest> uncompressed_digest;  // of what was decoded, when all of it was
+  std::optional<hash::Digest> view_digest;  // of what the index leads to, when all was decoded
+  std::optional<hash::Digest> uncompressed_digest;  // as a diff_id has it
 };
 
 inline constexpr std::size_t kMaxDefects = 100;
 
 // Does not throw for what it finds.  Memory is one frame and the chunk index; a blob without a
-// usable index is decompressed into a file in `temporary`.  `name` is for messages.
-BlobFacts check_blob(source::Source& source, const oci::DeviceBlob& device,
+// usable index is decompressed into a file in `temporary`, up to `limit` bytes (0: not at all).  An
+// index in the blob is checked also where there is another beside it.  `name` is for messages.
+BlobFacts check_blob(source::Source& source, const oci::DeviceBlob& device, std::uint64_t limit,
                      const std::filesystem::path& temporary, const std::string& name);
 
 // Any other object: size and digest only.

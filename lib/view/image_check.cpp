@@ -113,14 +113,21 @@ class ImageChecker::Run {
   void check_erofs(const std::string& name) {
     report_.is_erofs = true;
     const oci::ErofsImage image = oci::interpret_manifest(manifest_, name);
-    for (const oci::DeviceBlob& device : image.devices)
-      check_device(device);
+    guarded([&] { open_bootstrap(image); });
+    for (std::size_t i = 0; i < image.devices.size(); ++i)
+      check_device(image.devices[i], limit_of(i));
     check_indexes();
-    guarded([&] { check_bootstrap(image); });
+    if (bootstrap_) guarded([&] { check_bootstrap(image); });
     guarded([&] { check_config(); });
   }
 
-  void check_device(const oci::DeviceBlob& device) {
+  // Where no device table says how long a blob is, none is decompressed without its index.
+  std::uint64_t limit_of(std::size_t device) const {
+    return bootstrap_ && device < bootstrap_->devices().size() ? view_limit(*bootstrap_, device)
+                                                               : 0;
+  }
+
+  void check_device(const oci::DeviceBlob& device, std::uint64_t limit) {
     ++report_.blobs;
     const std::string digest = device.descriptor.digest.to_string();
     const std::string stated = device.descriptor.annotation(format::kAnnotationIndexDigest);
@@ -130,11 +137,11 @@ class ImageChecker::Run {
                  ", the manifest has ", device.standalone_index->digest.to_string()));
     if (device.framing == oci::Framing::kZstd && !device.uncompressed_digest)
       add(concat("blob ", digest, ": check: has no ", format::kAnnotationUncompressedDigest));
-    const std::string key = key_of(device);
+    const std::string key = concat(key_of(device), " ", limit);
     auto known = checker_.blobs_.find(key);
     if (known == checker_.blobs_.end()) {
       known = checker_.blobs_
-                  .emplace(key, check_blob(checker_.source_, device, checker_.temporary_,
+                  .emplace(key, check_blob(checker_.source_, device, limit, checker_.temporary_,
                                            concat("blob ", digest)))
                   .first;
     }
@@ -154,7 +161,7 @@ class ImageChecker::Run {
     }
   }
 
-  void check_bootstrap(const oci::ErofsImage& image) {
+  void open_bootstrap(const oci::ErofsImage& image) {
     const std::string name = concat("bootstrap ", image.bootstrap.digest.to_string());
     uncompressed_[image.bootstrap.digest] = std::nullopt;
     if (image.bootstrap_framing == oci::Framing::kZstd && !image.bootstrap_uncompressed_digest)
@@ -164,8 +171,22 @@ class ImageChecker::Run {
         image.bootstrap_uncompressed_digest, checker_.temporary_, kMaxBootstrapBytes, name);
     report_.stored_bytes += image.bootstrap.size;
     uncompressed_[image.bootstrap.digest] = object.uncompressed_digest;
-    const util::MappedFile mapped(object.fd.get(), name);
-    const erofs::BootstrapReader reader(mapped.bytes(), name);
+    mapped_.emplace(object.fd.get(), name);
+    bootstrap_.emplace(mapped_->bytes(), name);
+    if (!image.bootstrap_index) return;
+    const BlobFacts facts = check_blob(checker_.source_,
+                                       {image.bootstrap,
+                                        image.bootstrap_framing,
+                                        image.bootstrap_uncompressed_digest,
+                                        {},
+                                        image.bootstrap_index},
+                                       kMaxBootstrapBytes, checker_.temporary_, name);
+    report_.defects.insert(report_.defects.end(), facts.defects.begin(), facts.defects.end());
+  }
+
+  void check_bootstrap(const oci::ErofsImage& image) {
+    const erofs::BootstrapReader& reader = *bootstrap_;
+    const std::string& name = reader.name();
     guarded([&] { check_device_slots(reader, image.devices, name); });
     check_sizes(reader, name);
     const erofs::CheckReport found = erofs::check_bootstrap(reader);
@@ -227,6 +248,8 @@ class ImageChecker::Run {
   ImageChecker& checker_;
   ImageReport report_;
   oci::Manifest manifest_;
+  std::optional<util::MappedFile> mapped_;
+  std::optional<erofs::BootstrapReader> bootstrap_;
   std::vector<std::uint64_t> views_;  // sizes of the blobs' kernel views
   // By the digest of a layer; none where it could not be found out.
   std::map<hash::Digest, std::optional<hash::Digest>> uncompressed_;

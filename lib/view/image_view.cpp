@@ -110,9 +110,10 @@ std::optional<blob::ChunkIndex> fetch_index(source::Source& source, const oci::D
   const std::string index_name = concat(name, ": chunk index");
   const auto payload = cache::fetch_chunk_index(context_of(source), device, index_name);
   if (!payload) return std::nullopt;
-  const std::uint64_t stored_end = !device.standalone_index && device.embedded_index
-                                       ? device.embedded_index->range.offset
-                                       : device.descriptor.size;
+  // Also one that lies beside the blob leads to nothing behind the start of one in it.
+  const std::uint64_t stored_end =
+      device.embedded_index ? std::min(device.embedded_index->range.offset, device.descriptor.size)
+                            : device.descriptor.size;
   try {
     auto index = blob::ChunkIndex::decode(*payload, index_name, stored_end);
     const bool is_zstd = index.form() == blob::StoredForm::kZstd;
@@ -125,6 +126,14 @@ std::optional<blob::ChunkIndex> fetch_index(source::Source& source, const oci::D
     if (error.code() != ErrorCode::kUnsupported && error.code() != ErrorCode::kTooLarge) throw;
     return std::nullopt;
   }
+}
+
+std::uint64_t view_limit(const erofs::BootstrapReader& bootstrap, std::size_t index) {
+  constexpr std::uint64_t kSlack = 64 * std::uint64_t{util::kMiB};
+  const std::uint64_t block_size = bootstrap.block_size();
+  return std::min(bootstrap.devices()[index].nblocks, cache::kMaxObjectBytes / block_size) *
+             block_size +
+         kSlack;
 }
 
 void check_device_slots(const erofs::BootstrapReader& bootstrap,
@@ -185,13 +194,12 @@ KernelView& ImageView::device(std::size_t index) {
     devices_[index] = std::make_unique<FramedView>(std::move(*chunk_index), read, name,
                                                    static_cast<std::uint32_t>(index), cache_);
   } else {
-    // No file reaches behind the device's slot: a blob that decompresses to more is a bomb.
-    const std::uint64_t limit = index < bootstrap_->devices().size()
-                                    ? util::checked_mul(bootstrap_->devices()[index].nblocks,
-                                                        std::uint64_t{bootstrap_->block_size()})
-                                    : cache::kMaxObjectBytes;
-    WholeObject whole = fetch_whole(source_, blob.descriptor, blob.framing,
-                                    blob.uncompressed_digest, temporary_, limit, name);
+    if (index >= bootstrap_->devices().size())
+      throw Error(ErrorCode::kCorrupt,
+                  concat(bootstrap_->name(), ": read device table: has no slot ", index + 1));
+    WholeObject whole =
+        fetch_whole(source_, blob.descriptor, blob.framing, blob.uncompressed_digest, temporary_,
+                    view_limit(*bootstrap_, index), name);
     devices_[index] = std::make_unique<PlainView>(std::move(whole.fd), whole.size, name);
   }
   return *devices_[index];

@@ -84,6 +84,11 @@ class ImageView {
   std::vector<std::unique_ptr<KernelView>> devices_;  // opened when first read
 };
 
+// How much the blob in a slot may decompress to.  Unit: bytes.  No file reaches behind its slot, so
+// what is much longer is a bomb; some slack, as a blob may have a tail that no file names (the
+// padding of a tar).  Range: index < bootstrap.devices().size().
+std::uint64_t view_limit(const erofs::BootstrapReader& bootstrap, std::size_t index);
+
 // What a bootstrap's device table must agree on with the blobs that a manifest gives it.  Throws
 // kCorrupt: a blob in the wrong slot would be foreign bytes under every file.
 void check_device_slots(const erofs::BootstrapReader& bootstrap,

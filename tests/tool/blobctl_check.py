@@ -61,6 +61,13 @@ class Store:
     def layer(self, number):
         return self.manifest["layers"][number]
 
+    def plain_bootstrap(self):
+        layer = self.layer(-1)
+        stored = self.read(layer["digest"])
+        if not layer["mediaType"].endswith("+zstd"):
+            return stored
+        return subprocess.run(["zstd", "-dqc"], input=stored, capture_output=True, check=True).stdout
+
     def flip(self, digest, offset):
         data = bytearray(self.read(digest))
         data[offset] ^= 0x40
@@ -97,6 +104,96 @@ def remade_bootstrap(store, change, with_checksum=False):
     store.replace(store.layer(-1), bytes(data))
     store.change_config(lambda c: c["rootfs"]["diff_ids"].__setitem__(-1, store.layer(-1)["digest"]))
     store.commit()
+
+
+def embed_index(store, number, index, beside):
+    """Puts a chunk index into a layer, as the specification has it; `beside`: keeps the one that is a layer."""
+    layer = store.layer(number)
+    stored = store.read(layer["digest"])
+    annotations = layer.setdefault("annotations", {})
+    annotations["org.erofs.chunk-index.range"] = str(len(stored))
+    annotations["org.erofs.chunk-index.digest"] = "sha256:" + hashlib.sha256(index).hexdigest()
+    if layer["mediaType"].endswith("+zstd"):
+        index = struct.pack("<II", 0x184D2A50, len(index)) + index
+    store.replace(layer, stored + index)
+    diff_ids = []
+    store.change_config(lambda c: diff_ids.extend(c["rootfs"]["diff_ids"]))
+    if not layer["mediaType"].endswith("+zstd"):
+        diff_ids[number] = layer["digest"]
+    if number == 0:
+        standalone = store.layer(1)
+        standalone["annotations"]["org.erofs.chunk-index.target"] = layer["digest"]
+        if not beside:
+            del store.manifest["layers"][1], diff_ids[1]
+        # The device table names the blob.
+        data = bytearray(store.plain_bootstrap())
+        slot = struct.unpack_from("<H", data, 1024 + 88)[0] * 128
+        data[slot:slot + 64] = layer["digest"].split(":")[1].encode()
+        set_u32(data, 1024 + 8, struct.unpack_from("<I", data, 1024 + 8)[0] & ~1)
+        bootstrap = store.layer(-1)
+        bootstrap["mediaType"] = "application/vnd.erofs"
+        bootstrap.get("annotations", {}).pop("org.erofs.uncompressed-digest", None)
+        store.replace(bootstrap, bytes(data))
+        diff_ids[-1] = bootstrap["digest"]
+    store.change_config(lambda c: c["rootfs"].__setitem__("diff_ids", diff_ids))
+    store.commit()
+
+
+def expect_right(what, store):
+    global failures
+    result = store.check()
+    if result.returncode != 0:
+        failures += 1
+        print(f"FAIL: {what}:", result.stdout.decode(), result.stderr.decode())
+
+
+def raw_index(data, checksum=None):
+    """A chunk index with one frame of bytes that are not compressed."""
+    return (struct.pack("<4sBBHQIBB10x", b"\xcd\xe4\xec\x67", 1, 0, 0, len(data), 1, 1, 32)
+            + struct.pack("<QQ", 0, 0) + (checksum or hashlib.sha256(data).digest()))
+
+
+def check_embedded_indexes():
+    for form in ("zstd", "none"):
+        index = Store(work / form)
+        index = index.read(index.layer(1)["digest"])
+        for beside in (False, True):
+            store = Store(work / form)
+            embed_index(store, 0, index, beside)
+            expect_right(f"{form}: index in the blob, beside: {beside}", store)
+            result = run("blobctl", "export", "--store", store.path, "app", "-o", work / "out.tar")
+            assert result.returncode == 0, result
+            store = Store(work / form)
+            broken = bytearray(index)
+            broken[48] ^= 1  # the first frame's checksum
+            embed_index(store, 0, bytes(broken), beside)
+            expect(f"{form}: wrong index in the blob, beside: {beside}", store,
+                   ": index in the blob: frame 0 at 0x0: verify" if beside else ": frame 0 at 0x0: verify")
+    for wrong in (False, True):
+        store = Store(work / "none")
+        data = store.plain_bootstrap()
+        # Not 8 MiB long: one frame does.
+        embed_index(store, -1, raw_index(data, b"x" * 32 if wrong else None), True)
+        if wrong:
+            expect("wrong index in the bootstrap", store, "bootstrap " + store.layer(-1)["digest"] + ": frame 0")
+        else:
+            expect_right("index in the bootstrap", store)
+
+
+def check_bomb():
+    """A blob without an index that decompresses to more than its slot has is not decompressed further."""
+    store = Store(work / "zstd")
+    store.replace(store.layer(0), subprocess.run(
+        ["zstd", "-q", "-c"], stdin=subprocess.Popen(["head", "-c", "300M", "/dev/zero"], stdout=subprocess.PIPE).stdout,
+        capture_output=True, check=True).stdout)
+    del store.manifest["layers"][1]
+    store.change_config(lambda c: c["rootfs"].pop("diff_ids"))
+    store.layer(0)["annotations"].pop("org.erofs.chunk-index.digest", None)
+    store.commit()
+    expect("a bomb", store, ": read: is longer than ")
+    store.layer(-1)["size"] += 1
+    store.commit()
+    expect("a bomb without a bootstrap", store, "bytes in place of")
 
 
 def main():
@@ -242,6 +339,9 @@ def main():
     store = Store(work / "none")
     remade_bootstrap(store, other_tag, True)
     expect("slot of another blob", store, "slot 1 is tagged 4444")
+
+    check_embedded_indexes()
+    check_bomb()
 
     # A blob that an honest image describes rightly is checked again for one that lies about it.
     store = Store(work / "zstd")
