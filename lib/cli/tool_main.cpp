@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/tool_main.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -26,6 +27,13 @@ bool is_capable_terminal(int fd) {
   return ::isatty(fd) == 1 && type != nullptr && *type != '\0' && std::string_view(type) != "dumb";
 }
 
+// Where a standard descriptor is closed, a file that we open would get its number, and what is
+// meant for the reader would go into that file.  Writing to this one fails.
+void occupy_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);  // takes the lowest number: fd
+}
+
 // A result that did not reach its reader is a failure.
 int check_output(std::string_view tool, Io& io) {
   io.out.flush();
@@ -46,8 +54,8 @@ int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body)
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int status = body();
-    io.out.flush();
-    return status == kExitOk ? check_output(tool, io) : status;
+    const int output = check_output(tool, io);
+    return status == kExitOk ? output : status;
   } catch (const util::Error& error) {
     io.err << tool << ": " << error.what() << '\n';
     return util::exit_status(error.code());
@@ -83,6 +91,7 @@ int parse_arguments(CLI::App& app, std::string_view tool, const std::vector<std:
 }
 
 int tool_main(int argc, char** argv, Run run) {
+  occupy_standard_descriptors();
   Io io{STDIN_FILENO, std::cout, std::cerr, is_capable_terminal(STDERR_FILENO)};
   struct winsize size {};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)

@@ -105,6 +105,15 @@ expect_error 2 'store|registry' demandd --cache cache
 note "blobctl at a cache and a store"
 mkfs-erofs-ondemand --output store --ref app root.tar >/dev/full 2>full.err && fail "a full standard output"
 grep -q 'standard output: write: failed; the image is in the store as app' full.err || fail "$(cat full.err)"
+for command in "check --store store app no-such" "diff --store store app app" "export --store store app" "measure root.tar" \
+  "--help" "inspect --help"; do
+  for output in /dev/full '&-'; do
+    # shellcheck disable=SC2086
+    if [ "$output" = '&-' ]; then blobctl $command >&- 2>full.err; else blobctl $command >"$output" 2>full.err; fi &&
+      fail "blobctl $command: $output as standard output"
+    [ "$(cat full.err)" = 'blobctl: standard output: write: failed' ] || fail "blobctl $command >$output: $(cat full.err)"
+  done
+done
 expect_error 1 'no-such' blobctl prepare --cache cache --store store no-such
 expect_error 1 'directory' blobctl prepare --cache cache --store directory app
 expect_error 1 '127.0.0.1:9' blobctl prepare --cache cache --registry http://127.0.0.1:9/app app
