@@ -172,26 +172,22 @@ class Builder {
     ChunkDict dict(store_, options_.dictionary, options_.chunk_size, pool_, options_.temporary);
     DictPlan plan(dict);
     DataPipeline data = make_pipeline([](tree::InodeId, const chunk::Extent&) {});
-    std::size_t own_blobs = 0;
+    const auto add = [&plan](const hash::Digest& digest, const util::SharedBytes& chunk) {
+      plan.add(digest, chunk.bytes);
+      return util::BlockAddr{};
+    };
+    if (options_.one_blob) plan.begin_blob();
     for (const input::Layer& layer : input_.layers) {
-      bool has_data = false;
-      const auto count = [&](const hash::Digest& digest, const util::SharedBytes& chunk) {
-        has_data = true;
-        plan.add(digest, chunk.bytes);
-        return util::BlockAddr{};
-      };
-      data.begin_blob(count, {1});
+      if (!options_.one_blob) plan.begin_blob();
+      data.begin_blob(add, {1});
       read(layer, data);
       data.end_blob();
-      if (has_data) ++own_blobs;
     }
-    if (options_.one_blob) own_blobs = std::min<std::size_t>(own_blobs, 1);
-    if (own_blobs >= options_.max_blobs)
+    const DictChoice choice = plan.choose(options_.max_blobs);
+    if (choice.blobs.empty() && choice.own_blobs >= options_.max_blobs)
       result_.warnings.push_back(util::concat("chunk dictionary: not used: the image has ",
-                                              own_blobs, " blobs of its own, at most ",
+                                              choice.own_blobs, " blobs of its own, at most ",
                                               options_.max_blobs, " are allowed"));
-    const DictChoice choice =
-        plan.choose(options_.max_blobs - std::min(options_.max_blobs, own_blobs));
     for (const std::uint32_t blob : choice.blobs) {
       new_device({std::nullopt, donors_.size()});
       donors_.push_back(donor_object(dict.blobs()[blob]));

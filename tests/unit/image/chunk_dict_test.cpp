@@ -173,6 +173,33 @@ TEST_F(ChunkDictTest, ABoundKeepsTheDonorsThatSaveMost) {
   EXPECT_NE(alone.warnings[0].find("dictionary: not used"), std::string::npos);
 }
 
+// A layer of which donors have all has no blob: its place is free for another donor.
+TEST_F(ChunkDictTest, ADonorMayTakeThePlaceOfALayersBlob) {
+  build("first.tar", options("first"));
+  BuildOptions one = options("again", {"first"});
+  one.max_blobs = 1;
+  const BuildResult again = build("first.tar", one);
+  ASSERT_EQ(again.blobs.size(), 1U);
+  EXPECT_EQ(again.blobs[0].dictionary, "first");
+  EXPECT_TRUE(again.warnings.empty());
+
+  if (std::system("command -v umoci >/dev/null") != 0) GTEST_SKIP() << "umoci is not installed";
+  shell(
+      "mkdir third; head -c 900000 /dev/urandom > third/third; tar -cf third.tar -C third .; "
+      "cp third/third second/; tar -cf second.tar --sort=name -C second .; "
+      "umoci init --layout oci && umoci new --image oci:two && "
+      "umoci raw add-layer --image oci:two first.tar && "
+      "umoci raw add-layer --image oci:two second.tar");
+  build("third.tar", options("third"));
+  BuildOptions three = options("two", {"first", "third"});
+  three.max_blobs = 3;
+  const BuildResult two = build("oci", three);
+  ASSERT_EQ(two.blobs.size(), 3U);
+  EXPECT_EQ(two.blobs[0].dictionary, "first");
+  EXPECT_EQ(two.blobs[1].dictionary, "third");
+  EXPECT_EQ(two.data.unique_bytes, 400000U);
+}
+
 TEST_F(ChunkDictTest, ADonorThatSavesLessThanItsIndexIsNotTaken) {
   shell(
       "mkdir tiny huge; head -c 100 first/edge > tiny/f; cp tiny/f huge/; "
