@@ -2,6 +2,7 @@
 #include "tar/pax.h"
 
 #include <charconv>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -203,15 +204,14 @@ std::size_t stored_bytes(const PaxValues& values) {
 }
 
 util::Timestamp parse_pax_time(std::string_view text) {
-  const std::string_view whole_text = text;
   const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
   const std::size_t point = text.find('.');
   const std::string_view fraction =
       point == std::string_view::npos ? std::string_view() : text.substr(point + 1);
-  if (text.starts_with('-') || fraction.find_first_not_of("0123456789") != std::string_view::npos)
-    fail("mtime", util::printable(whole_text) + ": not a time");
-  std::int64_t sec = parse_decimal("mtime", text.substr(0, point));
+  if (fraction.find_first_not_of("0123456789") != std::string_view::npos)
+    fail("mtime", util::printable(text) + ": not a time");
+  // With its sign: the smallest number has no positive twin.
+  const std::int64_t sec = parse_decimal("mtime", text.substr(0, point));
   std::uint32_t nsec = 0;
   for (std::size_t i = 0; i < 9; ++i)
     nsec = nsec * 10 + static_cast<std::uint32_t>(i < fraction.size() ? fraction[i] - '0' : 0);
@@ -219,8 +219,9 @@ util::Timestamp parse_pax_time(std::string_view text) {
 
   // Down means away from zero here.
   if (fraction.size() > 9 && fraction.find_first_not_of('0', 9) != std::string_view::npos) ++nsec;
-  sec = -sec;
   if (nsec == 0) return {sec, 0};
+  if (sec == std::numeric_limits<std::int64_t>::min())
+    fail("mtime", util::printable(text) + ": does not fit 64 bits");
   return {sec - 1, 1'000'000'000 - nsec};
 }
 

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <limits>
+
 #include "support/tar_literal.h"
 #include "util/error.h"
 
@@ -35,6 +37,15 @@ TEST(PaxTime, CountsNanosecondsForwardBeforeTheEpoch) {
   EXPECT_EQ(parse_pax_time("-0.000000001"), (Timestamp{-1, 999999999}));
   EXPECT_EQ(parse_pax_time("-0.0000000001"), (Timestamp{-1, 999999999}));
   EXPECT_EQ(parse_pax_time("-0.9999999991"), (Timestamp{-1, 0}));
+}
+
+TEST(PaxTime, HoldsEveryNumberOfSecondsOf64Bits) {
+  constexpr std::int64_t kFirst = std::numeric_limits<std::int64_t>::min();
+  EXPECT_EQ(parse_pax_time("9223372036854775807.5"), (Timestamp{-(kFirst + 1), 500000000}));
+  EXPECT_EQ(parse_pax_time("-9223372036854775808"), (Timestamp{kFirst, 0}));
+  EXPECT_EQ(parse_pax_time("-9223372036854775807.5"), (Timestamp{kFirst, 500000000}));
+  EXPECT_THROW(parse_pax_time("-9223372036854775808.5"), util::Error);
+  EXPECT_THROW(parse_pax_time("-9223372036854775809"), util::Error);
 }
 
 TEST(PaxTime, IsRefusedWhenItIsNoTime) {

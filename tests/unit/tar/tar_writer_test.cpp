@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
 
 #include "support/tar_literal.h"
 #include "unit/tar/read_archive.h"
@@ -146,6 +147,9 @@ TEST(TarWriter, TimesBefore1970AndAfter2242AndWithFractionsComeBack) {
                                      {-1, 0},
                                      {-2, 500'000'000},
                                      {-86400LL * 365 * 100, 1},
+                                     {std::numeric_limits<std::int64_t>::min(), 0},
+                                     {std::numeric_limits<std::int64_t>::min(), 1},
+                                     {std::numeric_limits<std::int64_t>::max(), 999'999'999},
                                      {8'589'934'591, 0},
                                      {8'589'934'592, 0},
                                      {1'700'000'000, 120'000'000}}) {
