@@ -4,7 +4,7 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 start_test
-require_tools jq python3 gzip umoci
+require_tools jq python3 gzip bzip2 xz zstd umoci
 cd "$work"
 
 # tar FILE CODE: python's tarfile, for entries that no file here can have.
@@ -79,6 +79,18 @@ gzip -9 <zeros.tar >zeros.tar.gz
 expect_error 1 'zeros.tar.gz: read: more than 1000000 bytes.*--max-bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 zeros.tar.gz
 expect_error 1 'more than 1000000 bytes.*--max-bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 --blobs image zeros.tar.gz
 mkfs-erofs-ondemand --output bomb --quiet --max-bytes 21M zeros.tar.gz
+for program in "zstd -19" xz; do
+  $program <zeros.tar >zeros.packed
+  [ "$(stat -c %s zeros.packed)" -lt 30000 ] || fail "the bomb of $program is no bomb"
+  expect_error 1 'zeros.packed: read: more than 1000000 bytes.*--max-bytes' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 zeros.packed
+done
+# What is compressed twice is no tar: the inner layer is not undone.
+for program in gzip zstd xz; do
+  $program <zeros.tar.gz >nested.packed
+  expect_error 1 'nested.packed: .*not a tar' mkfs-erofs-ondemand --output bomb nested.packed
+done
+bzip2 <zeros.tar >zeros.tar.bz2
+expect_error 1 'zeros.tar.bz2: read: is compressed with bzip2' mkfs-erofs-ondemand --output bomb zeros.tar.bz2
 mkdir archive && head -c 20000000 /dev/zero >archive/zeros && umoci init --layout archive-layout && umoci new --image archive-layout:app
 umoci raw add-layer --image archive-layout:app zeros.tar 2>/dev/null
 expect_error 1 'layer.*: read: more than 1000000 bytes in all layers' mkfs-erofs-ondemand --output bomb --max-bytes 1000000 archive-layout
