@@ -134,7 +134,11 @@ util::ByteRange embedded_payload(const FetchContext& context, const oci::DeviceB
 
 FetchedObject fetch_object(const FetchContext& context, const oci::Descriptor& descriptor,
                            oci::Framing framing, const std::optional<hash::Digest>& expected,
-                           const std::string& name) {
+                           std::uint64_t limit, const std::string& name) {
+  // Said beforehand where that can be: a lying size must not fill the disk.
+  if (descriptor.size > limit)
+    throw Error(ErrorCode::kTooLarge, util::concat(name, ": fetch: has ", descriptor.size,
+                                                   " bytes, the limit is ", limit));
   util::AtomicFile stored = fetch_stored(context, descriptor, name);
   std::uint64_t size = descriptor.size;
   hash::Digest digest = descriptor.digest;
@@ -143,7 +147,7 @@ FetchedObject fetch_object(const FetchContext& context, const oci::Descriptor& d
     view.emplace(context.temporary_directory, kBackingMode);
     util::FdRangeSource inner(stored.fd(), {0, descriptor.size}, name);
     const auto plain = codec::make_decompressor(codec::Compression::kZstd, inner, name);
-    VerifyingSink sink(view->fd(), kMaxObjectBytes, name);
+    VerifyingSink sink(view->fd(), limit, name);
     util::Buffer buffer(kCopyBytes);
     while (const std::size_t len = plain->read(buffer))
       sink.write(util::Bytes(buffer).first(len));

@@ -19,9 +19,10 @@
 
 namespace ondemand::cache {
 
-// Largest kernel view of one object: 2^32 blocks, what an EROFS device can have; and the largest
-// chunk index that is taken: 5 million frames.  Unit: bytes.
+// Limits.  Unit: bytes.  A kernel view: 2^32 blocks, what an EROFS device can have; a bootstrap:
+// some two hundred million inodes of ours; a chunk index: 5 million frames.
 inline constexpr std::uint64_t kMaxObjectBytes = std::uint64_t{1} << 44;
+inline constexpr std::uint64_t kMaxBootstrapBytes = std::uint64_t{1} << 35;
 inline constexpr std::uint64_t kMaxChunkIndexBytes = std::uint64_t{256} * 1024 * 1024;
 
 struct FetchContext {
@@ -39,11 +40,12 @@ struct FetchedObject {
 };
 
 // Fetches and, for kZstd, decompresses.  `expected` is the digest of the uncompressed bytes where
-// it is known.  `name` is for messages.  Throws kNotFound when the source has no such blob,
-// kDigestMismatch, kCorrupt, kTooLarge, kIo, and what the source throws.
+// it is known.  `limit`: of its bytes, stored or uncompressed.  `name` is for messages.  Throws
+// kNotFound when the source has no such blob, kDigestMismatch, kCorrupt, kTooLarge, kIo, and what
+// the source throws.
 FetchedObject fetch_object(const FetchContext& context, const oci::Descriptor& descriptor,
                            oci::Framing framing, const std::optional<hash::Digest>& expected,
-                           const std::string& name);
+                           std::uint64_t limit, const std::string& name);
 
 // The payload of a device blob's chunk index, standalone or embedded, with the digest that the
 // manifest states.  nullopt when there is none that can be verified, or it is above

@@ -139,8 +139,9 @@ void Preparation::prepare_bootstrap(const oci::ErofsImage& image, PreparedImage&
     prepared.bootstrap_size = state.size;
     return;
   }
-  FetchedObject object = fetch_object(context_, image.bootstrap, image.bootstrap_framing,
-                                      prepared.bootstrap_digest, name);
+  FetchedObject object =
+      fetch_object(context_, image.bootstrap, image.bootstrap_framing, prepared.bootstrap_digest,
+                   options_.max_bootstrap_bytes, name);
   if (object.size == 0) throw Error(ErrorCode::kCorrupt, util::concat(name, ": check: is empty"));
   prepared.bootstrap_size = object.size;
   if (sound && state.size == object.size && same_content(object.file.fd(), prepared.bootstrap))
@@ -233,8 +234,8 @@ void Preparation::prepare_whole(const oci::DeviceBlob& device, PreparedBlob& blo
     return;
   }
   note(util::concat(name, ": no usable chunk index: fetching ", device.descriptor.size, " bytes"));
-  FetchedObject object =
-      fetch_object(context_, device.descriptor, device.framing, device.uncompressed_digest, name);
+  FetchedObject object = fetch_object(context_, device.descriptor, device.framing,
+                                      device.uncompressed_digest, kMaxObjectBytes, name);
   blob.size = object.size;
   if (state.is_regular && state.unwritten == 0 && state.size == object.size && state.has_xattr) {
     fill_missing(object.file.fd(), blob.backing_file, object.size);

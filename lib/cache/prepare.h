@@ -9,11 +9,13 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string_view>
 
 #include "cache/cache_mark.h"
 #include "cache/cache_root.h"
+#include "cache/fetch.h"
 #include "cache/volume.h"
 #include "source/source.h"
 
@@ -24,6 +26,7 @@ struct PrepareOptions {
   std::chrono::milliseconds stall_timeout{30'000};    // without progress in a whole blob
   VolumeXattr volume_xattr = VolumeXattr::kBe32Zero;
   CacheUse use = CacheUse::kAuto;
+  std::uint64_t max_bootstrap_bytes = kMaxBootstrapBytes;  // stored or uncompressed
   // Called with a complete image before its manifest becomes visible; what it throws ends prepare.
   // For checks that need modules that this one may not use (the bootstrap's device table).
   std::function<void(const PreparedImage&)> check;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cache/fetch.h"
 #include "chunk/extent.h"
 #include "erofs/bootstrap_check.h"
 #include "format/image_spec.h"
@@ -25,7 +26,6 @@ using util::concat;
 using util::Error;
 
 constexpr std::chrono::seconds kTimeout{60};
-constexpr std::uint64_t kMaxBootstrapBytes = std::uint64_t{1} << 35;
 
 // Takes no more than a limit, so that a lying descriptor does not fill the memory.
 class SmallSink : public util::ByteSink {
@@ -168,7 +168,7 @@ class ImageChecker::Run {
       add(concat(name, ": check: has no ", format::kAnnotationUncompressedDigest));
     const WholeObject object = fetch_whole(
         checker_.source_, image.bootstrap, image.bootstrap_framing,
-        image.bootstrap_uncompressed_digest, checker_.temporary_, kMaxBootstrapBytes, name);
+        image.bootstrap_uncompressed_digest, checker_.temporary_, cache::kMaxBootstrapBytes, name);
     report_.stored_bytes += image.bootstrap.size;
     uncompressed_[image.bootstrap.digest] = object.uncompressed_digest;
     mapped_.emplace(object.fd.get(), name);
@@ -180,7 +180,7 @@ class ImageChecker::Run {
                                         image.bootstrap_uncompressed_digest,
                                         {},
                                         image.bootstrap_index},
-                                       kMaxBootstrapBytes, checker_.temporary_, name);
+                                       cache::kMaxBootstrapBytes, checker_.temporary_, name);
     report_.defects.insert(report_.defects.end(), facts.defects.begin(), facts.defects.end());
   }
 

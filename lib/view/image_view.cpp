@@ -27,8 +27,6 @@ using util::ErrorCode;
 constexpr std::chrono::seconds kRequestTimeout{60};
 constexpr std::chrono::seconds kStallTimeout{60};
 constexpr std::size_t kPieceBytes = 256 * 1024;
-// Ours: some two hundred million inodes.
-constexpr std::uint64_t kMaxBootstrapBytes = std::uint64_t{1} << 35;
 const util::Buffer kZeros(kPieceBytes);
 
 source::Deadline soon() {
@@ -166,7 +164,7 @@ ImageView::ImageView(source::Source& source, std::string_view reference,
   const std::string what = concat(name_, ": bootstrap ", image_.bootstrap.digest.to_string());
   const WholeObject object =
       fetch_whole(source, image_.bootstrap, image_.bootstrap_framing,
-                  image_.bootstrap_uncompressed_digest, temporary, kMaxBootstrapBytes, what);
+                  image_.bootstrap_uncompressed_digest, temporary, cache::kMaxBootstrapBytes, what);
   mapped_ = std::make_unique<util::MappedFile>(object.fd.get(), what);
   bootstrap_ = std::make_unique<erofs::BootstrapReader>(mapped_->bytes(), what);
   devices_.resize(image_.devices.size());

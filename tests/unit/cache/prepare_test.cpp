@@ -90,6 +90,30 @@ class Prepare : public testing::Test {
   std::string message_;
 };
 
+TEST_F(Prepare, ABootstrapAboveTheLimitIsRefusedWhateverItsForm) {
+  for (const bool zstd : {false, true}) {
+    bootstrap_ = util::Buffer(1 << 20, 7);  // compresses to next to nothing
+    add(IndexKind::kStandalone, zstd);
+    options_.max_bootstrap_bytes = bootstrap_.size() - 1;
+    EXPECT_EQ(failure(), util::ErrorCode::kTooLarge) << zstd;
+    EXPECT_NE(message_.find("bootstrap sha256:"), std::string::npos) << message_;
+    EXPECT_NE(message_.find("1048575"), std::string::npos) << message_;
+    expect_nothing_visible();
+  }
+  options_.max_bootstrap_bytes = bootstrap_.size();
+  EXPECT_EQ(prepare().bootstrap_size, bootstrap_.size());
+}
+
+TEST_F(Prepare, ASizeInTheManifestThatLiesIsRefusedBeforeAnythingIsFetched) {
+  layers_ = test::make_device(source_, view_, false, IndexKind::kStandalone);
+  layers_.push_back(test::make_bootstrap(source_, bootstrap_, false));
+  layers_.back().size = std::uint64_t{1} << 62;
+  test::add_image(source_, "app:1", layers_);
+  EXPECT_EQ(failure(), util::ErrorCode::kTooLarge);
+  EXPECT_EQ(source_.whole_blobs.count(layers_.back().digest), 0U);
+  expect_nothing_visible();
+}
+
 TEST_F(Prepare, MakesBootstrapCompleteAndBlobsSparse) {
   const hash::Digest manifest = add(IndexKind::kStandalone, true);
   const PreparedImage image = prepare();
