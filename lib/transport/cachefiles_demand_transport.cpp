@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/cachefiles_demand_transport.h"
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "cachefiles/abi.h"
@@ -21,11 +19,11 @@ namespace abi = cachefiles::abi;
 
 CachefilesDemandTransport::CachefilesDemandTransport(cachefiles::Device& device,
                                                      std::filesystem::path cache_directory,
-                                                     SharedCounter& answered, serve::Engine& engine,
+                                                     WorkerNotes& notes, serve::Engine& engine,
                                                      util::Log& log)
     : device_(device),
       cache_directory_(std::move(cache_directory)),
-      answered_(answered),
+      worker_notes_(notes),
       engine_(engine),
       log_(log),
       notes_(log),
@@ -53,6 +51,7 @@ void CachefilesDemandTransport::offer_local(const BackingFile& file) {
 }
 
 void CachefilesDemandTransport::start() {
+  worker_notes_.given.begin_worker();
   // What a predecessor read and did not answer comes again.
   const int error = device_.command(cachefiles::kRestoreCommand);
   if (error == EIO)
@@ -76,12 +75,8 @@ void CachefilesDemandTransport::handle(util::Bytes bytes) {
     handle_bytes(bytes);
   } catch (const std::exception&) {
     notes_.refused.fetch_add(1);
-    if (const auto id = cachefiles::demand_message_id(bytes)) {
-      std::array<char, 48> text{};
-      const int len = std::snprintf(text.data(), text.size(), "fail %llu,%d",
-                                    static_cast<unsigned long long>(*id), ENOMEM);
-      answer({text.data(), static_cast<std::size_t>(len)});
-    }
+    if (const auto id = cachefiles::demand_message_id(bytes))
+      answer(*id, cachefiles::fail_command(*id, ENOMEM));
     throw;  // to be logged
   }
 }
@@ -93,7 +88,7 @@ void CachefilesDemandTransport::handle_bytes(util::Bytes bytes) {
   } catch (const Error& error) {
     if (const auto id = cachefiles::demand_message_id(bytes)) {
       notes_.refused.fetch_add(1);
-      answer(cachefiles::fail_command(*id, EPROTO));
+      answer(*id, cachefiles::fail_command(*id, EPROTO));
     }
     notes_.note_malformed(error.message());
     return;
@@ -112,15 +107,18 @@ void CachefilesDemandTransport::handle_message(const cachefiles::DemandMessage& 
     file = catalog_.find(message.path);
     if (!file) throw Error(ErrorCode::kNotFound, "no prepared image has this file");
     file->requests.fetch_add(1);
+    const std::uint32_t workers = worker_notes_.given.note_given({message.id, 0});
+    if (workers > GivenRequests::kMaxWorkers)
+      throw Error(ErrorCode::kIo, concat(workers - 1, " workers died over it"));
     const util::ByteRange range = serve::clamp_range(message.range, file->size);
     if (range.empty())
       throw Error(ErrorCode::kCorrupt,
                   concat("the range lies outside of its ", file->size, " bytes"));
-    serve_range({message.id, file, target_of(file), range});
+    serve_range({message.id, file, target_of(file), range, engine_.deadline_from_now()});
   } catch (const Error& error) {
-    refuse(message.id, file, name, message.range, error);
+    refuse(message.id, file, name, message.range, errno_of(error), error.message());
   } catch (const std::exception& error) {
-    refuse(message.id, file, name, message.range, Error(ErrorCode::kUnavailable, error.what()));
+    refuse(message.id, file, name, message.range, ENOMEM, error.what());
   }
 }
 
@@ -128,7 +126,7 @@ void CachefilesDemandTransport::handle_message(const cachefiles::DemandMessage& 
 void CachefilesDemandTransport::serve_range(const Pending& pending) {
   if (pending.target->missing(pending.range).empty()) {
     notes_.present.fetch_add(1);
-    answer(cachefiles::done_command(pending.id));
+    answer(pending.id, cachefiles::done_command(pending.id));
     return;
   }
   if (pending.file->is_local) {
@@ -138,13 +136,16 @@ void CachefilesDemandTransport::serve_range(const Pending& pending) {
   }
   const serve::BlobRef blob = pending.file->blob();
   if (!blob) throw Error(ErrorCode::kUnsupported, "the blob has no usable chunk index");
-  engine_.submit(blob, pending.target, pending.range, serve::Priority::kDemand,
-                 [this, pending](const std::optional<Error>& error) { finish(pending, error); });
+  engine_.submit(
+      blob, pending.target, pending.range, serve::Priority::kDemand,
+      [this, pending](const std::optional<Error>& error) { finish(pending, error); },
+      pending.deadline);
 }
 
 void CachefilesDemandTransport::finish(const Pending& pending,
                                        const std::optional<Error>& error) noexcept {
   try {
+    keep_damaged(pending);
     if (error) throw Error(*error);
     // The engine's word is not enough: it knows a blob but not its files, and what we waited for
     // may have gone to one that was replaced meanwhile.
@@ -158,39 +159,52 @@ void CachefilesDemandTransport::finish(const Pending& pending,
       return;
     }
   } catch (const Error& failure) {
-    refuse(pending.id, pending.file, pending.file->name, pending.range, failure);
+    refuse(pending.id, pending.file, pending.file->name, pending.range, errno_of(failure),
+           failure.message());
     return;
   } catch (const std::exception& failure) {
-    refuse(pending.id, pending.file, pending.file->name, pending.range,
-           Error(ErrorCode::kInternal, failure.what()));
+    refuse(pending.id, pending.file, pending.file->name, pending.range, ENOMEM, failure.what());
     return;
   }
   notes_.served.fetch_add(1);
-  answer(cachefiles::done_command(pending.id));
+  answer(pending.id, cachefiles::done_command(pending.id));
 }
 
 void CachefilesDemandTransport::refuse(std::uint64_t id, const CatalogFileRef& file,
-                                       const std::string& name, util::ByteRange range,
-                                       const Error& error) noexcept {
+                                       const std::string& name, util::ByteRange range, int error,
+                                       std::string_view reason) noexcept {
   notes_.refused.fetch_add(1);
   if (file) file->errors.fetch_add(1);
-  answer(cachefiles::fail_command(id, errno_of(error)));
-  notes_.log_refusal(file ? file->name : name, file ? file->digest : hash::Digest{}, range,
-                     error.message());
+  answer(id, cachefiles::fail_command(id, error));
+  notes_.log_refusal(file ? file->name : name, file ? file->digest : hash::Digest{}, range, reason);
 }
 
 // EINVAL: nobody waits any more, the reader was killed.
-void CachefilesDemandTransport::answer(std::string_view command) noexcept {
+void CachefilesDemandTransport::answer(std::uint64_t id,
+                                       const cachefiles::AnswerText& command) noexcept {
   const int error = device_.command(command);
-  answered_.add();
+  worker_notes_.answered.add();
+  if (error == 0 || error == EINVAL) worker_notes_.given.note_answered({id, 0});
   if (error == EIO) {
     readers_.note_dead();
   } else if (error != 0 && error != EINVAL) {
     try {
-      log_.error("kernel refused an answer", {{"answer", command}, {"errno", error}});
+      log_.error("kernel refused an answer",
+                 {{"answer", std::string_view(command)}, {"errno", error}});
     } catch (const std::exception&) {
     }
   }
+}
+
+void CachefilesDemandTransport::keep_damaged(const Pending& pending) {
+  const bool is_damaged = pending.target->is_damaged();
+  const std::lock_guard lock(mutex_);
+  if (is_damaged) {
+    damaged_[pending.file] = pending.target;
+    return;
+  }
+  const auto found = damaged_.find(pending.file);
+  if (found != damaged_.end() && found->second == pending.target) damaged_.erase(found);
 }
 
 std::shared_ptr<DirectTarget> CachefilesDemandTransport::target_of(const CatalogFileRef& file) {
@@ -202,6 +216,7 @@ std::shared_ptr<DirectTarget> CachefilesDemandTransport::target_of(const Catalog
   target = std::make_shared<DirectTarget>(file->path, file->name, file->size);
   std::erase_if(targets_, [](const auto& entry) { return entry.second.expired(); });
   targets_[file] = target;
+  damaged_.erase(file);  // of a file that is no more
   return target;
 }
 

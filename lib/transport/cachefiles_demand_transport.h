@@ -15,6 +15,7 @@
 
 #include <map>
 
+#include "cachefiles/commands.h"
 #include "cachefiles/demand_message.h"
 #include "cachefiles/device.h"
 #include "serve/engine.h"
@@ -22,8 +23,8 @@
 #include "transport/direct_target.h"
 #include "transport/file_catalog.h"
 #include "transport/request_notes.h"
-#include "transport/shared_counter.h"
 #include "transport/transport.h"
+#include "transport/worker_notes.h"
 
 namespace ondemand::transport {
 
@@ -35,7 +36,7 @@ class CachefilesDemandTransport : public Transport {
   // `cache_directory` is <root>/cache, where the paths of messages begin.  The device is bound.
   // Borrows all references.  Throws kIo.
   CachefilesDemandTransport(cachefiles::Device& device, std::filesystem::path cache_directory,
-                            SharedCounter& answered, serve::Engine& engine, util::Log& log);
+                            WorkerNotes& notes, serve::Engine& engine, util::Log& log);
   ~CachefilesDemandTransport() override;
 
   std::string_view name() const override { return "cachefiles-demand"; }
@@ -55,7 +56,8 @@ class CachefilesDemandTransport : public Transport {
     CatalogFileRef file;
     std::shared_ptr<DirectTarget> target;
     util::ByteRange range;
-    bool is_second = false;  // try of the same message
+    std::chrono::steady_clock::time_point deadline;  // of both tries
+    bool is_second = false;
   };
 
   std::string key_of_path(const std::filesystem::path& path) const;
@@ -65,13 +67,14 @@ class CachefilesDemandTransport : public Transport {
   void serve_range(const Pending& pending);
   void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;
   void refuse(std::uint64_t id, const CatalogFileRef& file, const std::string& name,
-              util::ByteRange range, const util::Error& error) noexcept;
-  void answer(std::string_view command) noexcept;
+              util::ByteRange range, int error, std::string_view reason) noexcept;
+  void answer(std::uint64_t id, const cachefiles::AnswerText& command) noexcept;
+  void keep_damaged(const Pending& pending);
   std::shared_ptr<DirectTarget> target_of(const CatalogFileRef& file);
 
   cachefiles::Device& device_;
   const std::filesystem::path cache_directory_;
-  SharedCounter& answered_;
+  WorkerNotes& worker_notes_;
   serve::Engine& engine_;
   util::Log& log_;
   RequestNotes notes_;
@@ -80,6 +83,8 @@ class CachefilesDemandTransport : public Transport {
   // Guarded.  A file is open only while requests need it: one that somebody has open cannot be
   // mended.
   std::map<CatalogFileRef, std::weak_ptr<DirectTarget>> targets_;
+  // Guarded.  Those who alone know what failed writes have left in the file.
+  std::map<CatalogFileRef, std::shared_ptr<DirectTarget>> damaged_;
   DeviceReaders readers_;
 };
 

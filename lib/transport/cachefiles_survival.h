@@ -8,6 +8,7 @@
 #include "cachefiles/device.h"
 #include "transport/shared_counter.h"
 #include "transport/survival.h"
+#include "transport/worker_notes.h"
 
 namespace ondemand::transport {
 
@@ -22,15 +23,15 @@ class CachefilesSurvival : public Survival {
   CachefilesSurvival(cachefiles::Device& device, CachefilesMode mode)
       : device_(device), mode_(mode) {}
 
-  // For the transport, to count its answers.
-  SharedCounter& counter() { return answered_; }
+  // For the transport.
+  WorkerNotes& notes() { return notes_; }
   // From the worker: the kernel has given up the cache.
   void note_dead() { deaths_.add(); }
 
   // Descriptors of objects must not outlive the worker that knows them: the kernel then opens the
   // objects anew.
   std::vector<int> descriptors() override { return {}; }
-  std::uint64_t answered() const override { return answered_.value(); }
+  std::uint64_t answered() const override { return notes_.answered.value(); }
   // Demand mode only.  In on-demand mode a refusal takes a descriptor, which only a worker gets:
   // readers wait for the next one, or until they are killed.
   void refuse_outstanding() override;
@@ -45,7 +46,7 @@ class CachefilesSurvival : public Survival {
 
   cachefiles::Device& device_;
   const CachefilesMode mode_;
-  SharedCounter answered_;
+  WorkerNotes notes_;
   SharedCounter deaths_;
 };
 

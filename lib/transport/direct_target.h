@@ -27,6 +27,8 @@ class DirectTarget : public serve::Target {
   std::vector<util::ByteRange> missing(util::ByteRange range) override;
   void write(std::uint64_t offset, util::Bytes bytes) override;
 
+  // Something may be there without data that only missing() of this one tells.
+  bool is_damaged() const { return failed_.has_left_over(); }
   // The file that was opened is still the one at that path.
   bool is_at(const std::filesystem::path& path) const;
 

@@ -30,6 +30,11 @@ class FailedWrites {
   // Adds what may be there without data to the holes of a file in `range`; sorts them.
   void add_left_over(util::ByteRange range, std::vector<util::ByteRange>& holes) const;
 
+  bool has_left_over() const {
+    const std::lock_guard lock(mutex_);
+    return !left_over_.empty();
+  }
+
  private:
   void mend(util::ByteRange range, const std::function<bool(util::ByteRange)>& punch);
   void forget(util::ByteRange range);

@@ -3,9 +3,7 @@
 
 #include <fcntl.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdio>
 
 #include "cache/backing_path.h"
 #include "cache/extents.h"
@@ -26,10 +24,10 @@ using util::ErrorCode;
 
 namespace abi = cachefiles::abi;
 
-OndemandTransport::OndemandTransport(cachefiles::Device& device, SharedCounter& answered,
+OndemandTransport::OndemandTransport(cachefiles::Device& device, WorkerNotes& notes,
                                      serve::Engine& engine, util::Log& log)
     : device_(device),
-      answered_(answered),
+      worker_notes_(notes),
       engine_(engine),
       log_(log),
       notes_(log),
@@ -51,6 +49,7 @@ void OndemandTransport::offer_local(const BackingFile& file) {
 }
 
 void OndemandTransport::start() {
+  worker_notes_.given.begin_worker();
   // Linux before 6.8 does not know the command: there a worker that died cannot be followed by
   // another one, and nothing waits for the first.
   const int error = command(cachefiles::kRestoreCommand);
@@ -93,11 +92,11 @@ void OndemandTransport::handle_bytes(util::Bytes bytes) {
   OndemandMessage message;
   try {
     message = cachefiles::decode_ondemand_message(bytes);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     if (const auto fd = cachefiles::ondemand_descriptor(bytes); fd && *fd != device_.poll_fd())
       device_.close_object(*fd);
-    give_up(bytes, EPROTO);
-    notes_.note_malformed(error.message());
+    give_up(bytes, dynamic_cast<const Error*>(&error) != nullptr ? EPROTO : ENOMEM);
+    notes_.note_malformed(error.what());
     return;
   }
   switch (message.header.opcode) {
@@ -117,17 +116,14 @@ void OndemandTransport::handle_bytes(util::Bytes bytes) {
 void OndemandTransport::give_up(util::Bytes bytes, int error) noexcept {
   const auto header = cachefiles::ondemand_header(bytes);
   if (header && header->opcode == abi::kOpOpen) {
-    std::array<char, 48> text{};
-    const int len =
-        std::snprintf(text.data(), text.size(), "copen %u,-%d", header->message_id, error);
-    if (device_.command({text.data(), static_cast<std::size_t>(len)}) == EIO) readers_.note_dead();
-    answered_.add();
+    command(cachefiles::copen_failure_command(header->message_id, error));
+    worker_notes_.answered.add();
   } else if (header && header->opcode == abi::kOpRead) {
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(header->object_id);
     if (found == objects_.end()) return;
     device_.complete_read(found->second.open->fd(), header->message_id);
-    answered_.add();
+    worker_notes_.answered.add();
   }
 }
 
@@ -159,7 +155,7 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
   const CatalogFileRef file = catalog_.find(message.cookie_key);
   if (!file) {
     const int error = command(cachefiles::copen_failure_command(id, ENOENT));
-    answered_.add();
+    worker_notes_.answered.add();
     const std::string name = concat(message.volume_key, "/", message.cookie_key);
     if (error == 0)
       notes_.log_refusal(util::printable(name), hash::Digest{}, {}, "no prepared image has this");
@@ -173,7 +169,7 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
   }
   object.target->attach(open);
   const int error = command(cachefiles::copen_command(id, file->size));
-  answered_.add();
+  worker_notes_.answered.add();
   if (error != 0) forget(message.header.object_id, open);  // nobody waits any more
 }
 
@@ -216,11 +212,13 @@ void OndemandTransport::handle_read(const OndemandMessage& message) {
       throw Error(ErrorCode::kCorrupt, concat("the range lies outside of its ",
                                               pending.object.target->size(), " bytes"));
     }
+    const std::uint32_t workers =
+        worker_notes_.given.note_given({pending.message_id, pending.range.offset});
+    if (workers > GivenRequests::kMaxWorkers)
+      throw Error(ErrorCode::kIo, concat(workers - 1, " workers died over it"));
     serve_range(pending);
-  } catch (const Error& error) {
-    refuse(pending, error);
   } catch (const std::exception& error) {
-    refuse(pending, Error(ErrorCode::kUnavailable, error.what()));
+    refuse(pending, error.what());
   }
 }
 
@@ -287,11 +285,8 @@ void OndemandTransport::finish(const Pending& pending, const std::optional<Error
     if (error) throw Error(*error);
     if (is_again)
       throw Error(ErrorCode::kInternal, "answer: check: fetched, and yet not all is present");
-  } catch (const Error& failure) {
-    refuse(pending, failure);
-    return;
   } catch (const std::exception& failure) {
-    refuse(pending, Error(ErrorCode::kInternal, failure.what()));
+    refuse(pending, failure.what());
     return;
   }
   notes_.served.fetch_add(1);
@@ -299,18 +294,20 @@ void OndemandTransport::finish(const Pending& pending, const std::optional<Error
 }
 
 // The protocol has no word for it: the kernel finds the hole.
-void OndemandTransport::refuse(const Pending& pending, const Error& error) noexcept {
+void OndemandTransport::refuse(const Pending& pending, std::string_view reason) noexcept {
   notes_.refused.fetch_add(1);
   pending.object.file->errors.fetch_add(1);
   complete(pending);
   notes_.log_refusal(pending.object.target->name(), pending.object.file->digest, pending.range,
-                     error.message());
+                     reason);
 }
 
 // EINVAL: nobody waits any more, the reader was killed or the object is gone.
 void OndemandTransport::complete(const Pending& pending) noexcept {
   const int error = device_.complete_read(pending.object.open->fd(), pending.message_id);
-  answered_.add();
+  worker_notes_.answered.add();
+  if (error == 0 || error == EINVAL)
+    worker_notes_.given.note_answered({pending.message_id, pending.range.offset});
   if (error == EIO) readers_.note_dead();
 }
 

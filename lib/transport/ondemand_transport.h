@@ -25,8 +25,8 @@
 #include "transport/file_catalog.h"
 #include "transport/object_target.h"
 #include "transport/request_notes.h"
-#include "transport/shared_counter.h"
 #include "transport/transport.h"
+#include "transport/worker_notes.h"
 
 namespace ondemand::transport {
 
@@ -38,7 +38,7 @@ class OndemandTransport : public Transport {
 
   // The device is bound.  Borrows all; the device must outlive the engine, whose threads may hold
   // descriptors to the last.  Throws kIo.
-  OndemandTransport(cachefiles::Device& device, SharedCounter& answered, serve::Engine& engine,
+  OndemandTransport(cachefiles::Device& device, WorkerNotes& notes, serve::Engine& engine,
                     util::Log& log);
   ~OndemandTransport() override;
 
@@ -82,13 +82,13 @@ class OndemandTransport : public Transport {
   void serve_range(Pending pending);
   void copy_local(const Pending& pending);
   void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;
-  void refuse(const Pending& pending, const util::Error& error) noexcept;
+  void refuse(const Pending& pending, std::string_view reason) noexcept;
   void complete(const Pending& pending) noexcept;
   int command(std::string_view text);
   void forget(std::uint32_t object_id, const OpenObjectRef& open);
 
   cachefiles::Device& device_;
-  SharedCounter& answered_;
+  WorkerNotes& worker_notes_;
   serve::Engine& engine_;
   util::Log& log_;
   RequestNotes notes_;

@@ -197,12 +197,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   {
     util::Log log(util::LogLevel::kError, util::Log::null_sink());
     serve::Engine engine({}, {}, log);
-    transport::SharedCounter answered;
+    transport::WorkerNotes notes;
     if (is_demand) {
-      transport::CachefilesDemandTransport transport(device, cache.root(), answered, engine, log);
+      transport::CachefilesDemandTransport transport(device, cache.root(), notes, engine, log);
       run(transport, device, cache, messages);
     } else {
-      transport::OndemandTransport transport(device, answered, engine, log);
+      transport::OndemandTransport transport(device, notes, engine, log);
       run(transport, device, cache, messages);
     }
   }  // the engine's threads have ended: nobody has a descriptor any more

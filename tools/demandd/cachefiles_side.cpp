@@ -117,10 +117,10 @@ void CachefilesSide::begin() {
 
 std::unique_ptr<transport::Transport> CachefilesSide::make_transport(serve::Engine& engine) {
   if (mode_ == CachefilesMode::kDemand) {
-    return std::make_unique<transport::CachefilesDemandTransport>(
-        device_, root_.cache_directory(), survival_.counter(), engine, log_);
+    return std::make_unique<transport::CachefilesDemandTransport>(device_, root_.cache_directory(),
+                                                                  survival_.notes(), engine, log_);
   }
-  return std::make_unique<transport::OndemandTransport>(device_, survival_.counter(), engine, log_);
+  return std::make_unique<transport::OndemandTransport>(device_, survival_.notes(), engine, log_);
 }
 
 // Only bind tells the rest, and that would take the cache into service.  What begin() would put

@@ -17,6 +17,11 @@ TEST(CachefilesCommands, AreTheTextThatTheKernelParses) {
   EXPECT_EQ(copen_failure_command(3, 2), "copen 3,-2");
 }
 
+TEST(CachefilesCommands, AnswersHoldTheLongestNumbers) {
+  EXPECT_EQ(copen_command(4294967295U, 0x7fffffffffffffff), "copen 4294967295,9223372036854775807");
+  EXPECT_EQ(fail_command(18446744073709551615U, 4095), "fail 18446744073709551615,4095");
+}
+
 TEST(CachefilesCommands, CarryOnlyErrorsThatTheKernelTakes) {
   EXPECT_EQ(fail_command(7, 4095), "fail 7,4095");
   for (const int bad : {0, -5, 4096}) {

@@ -44,7 +44,7 @@ class CachefilesDemandTransportTest : public ::testing::Test {
   void start() {
     engine_ = std::make_unique<serve::Engine>(serve::Sources{source_}, options_, log_);
     transport_ = std::make_unique<CachefilesDemandTransport>(device_, directory_.path() / "cache",
-                                                             answered_, *engine_, log_);
+                                                             notes_, *engine_, log_);
     transport_->watch({path_, blob_.blob->digest, blob_.blob});
     transport_->start();
     EXPECT_EQ(device_.command_at(next_answer_++), "restore");
@@ -72,7 +72,7 @@ class CachefilesDemandTransportTest : public ::testing::Test {
   std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>("source");
   serve::EngineOptions options_;
   util::Log log_{util::LogLevel::kError, util::Log::null_sink()};
-  SharedCounter answered_;
+  WorkerNotes notes_;
   ScriptedDevice device_;
   std::unique_ptr<serve::Engine> engine_;
   std::unique_ptr<CachefilesDemandTransport> transport_;
@@ -91,7 +91,7 @@ TEST_F(CachefilesDemandTransportTest, FillsTheHoleAndThenAnswers) {
   transport_->stop(std::chrono::seconds(10));
   EXPECT_EQ(at_answer, expected(100 * kKiB, 8192));
   EXPECT_EQ(transport_->counters().served, 1U);
-  EXPECT_EQ(answered_.value(), 1U);
+  EXPECT_EQ(notes_.answered.value(), 1U);
 }
 
 TEST_F(CachefilesDemandTransportTest, PadsTheLastBlockWithZeros) {
@@ -239,6 +239,21 @@ TEST_F(CachefilesDemandTransportTest, ABlobWithoutIndexAndABootstrapAreNotFetche
   EXPECT_THAT(answer(), StartsWith("fail 2,"));
   EXPECT_EQ(transport_->files().size(), 1U);  // what is local is no blob
   EXPECT_THROW(transport_->watch({directory_.path() / "elsewhere", {}, nullptr}), util::Error);
+}
+
+TEST_F(CachefilesDemandTransportTest, ARequestThatManyWorkersDiedOfIsRefused) {
+  for (std::uint32_t i = 0; i < GivenRequests::kMaxWorkers; ++i) {
+    notes_.given.begin_worker();
+    notes_.given.note_given({7, 0});
+    notes_.given.note_given({8, 0});
+    notes_.given.note_answered({8, 0});
+  }
+  start();
+  ask(7, 0, 4096, kKey, true);
+  EXPECT_EQ(answer(), "fail 7,5");
+  ask(8, 0, 4096, kKey, true);
+  EXPECT_EQ(answer(), "done 8");
+  EXPECT_EQ(transport_->counters().refused, 1U);
 }
 
 TEST_F(CachefilesDemandTransportTest, AFileIsOpenOnlyWhileRequestsNeedIt) {

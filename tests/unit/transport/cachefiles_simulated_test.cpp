@@ -130,9 +130,9 @@ class CachefilesSimulatedTest : public testing::TestWithParam<Case> {
     worker.engine = std::make_unique<serve::Engine>(serve::Sources{source_}, options_, log_);
     if (is_demand()) {
       worker.transport = std::make_unique<CachefilesDemandTransport>(
-          *worker.device, root_ / "cache", survival_->counter(), *worker.engine, log_);
+          *worker.device, root_ / "cache", survival_->notes(), *worker.engine, log_);
     } else {
-      worker.transport = std::make_unique<OndemandTransport>(*worker.device, survival_->counter(),
+      worker.transport = std::make_unique<OndemandTransport>(*worker.device, survival_->notes(),
                                                              *worker.engine, log_);
     }
     worker.transport->offer_local({path_of(bootstrap_digest_), bootstrap_digest_, nullptr});

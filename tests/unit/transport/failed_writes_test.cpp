@@ -33,6 +33,7 @@ TEST(FailedWrites, WhatCannotBePunchedStaysMissingUntilItIsWritten) {
                           [](util::ByteRange) -> bool { throw std::runtime_error("neither"); }),
                std::runtime_error);
   Ranges holes{{0, 4096}};
+  EXPECT_TRUE(failed.has_left_over());
   failed.add_left_over({0, 8192}, holes);
   EXPECT_EQ(holes, (Ranges{{0, 4096}, {4096, 4096}}));
   failed.run(

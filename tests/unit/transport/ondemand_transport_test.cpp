@@ -44,7 +44,7 @@ class OndemandTransportTest : public ::testing::Test {
   }
   void start() {
     engine_ = std::make_unique<serve::Engine>(serve::Sources{source_}, options_, log_);
-    transport_ = std::make_unique<OndemandTransport>(device_, answered_, *engine_, log_);
+    transport_ = std::make_unique<OndemandTransport>(device_, notes_, *engine_, log_);
     transport_->watch({directory_.path() / "prepared", blob_.blob->digest, blob_.blob});
     transport_->start();
     EXPECT_EQ(device_.command_at(next_command_++), "restore");
@@ -102,7 +102,7 @@ class OndemandTransportTest : public ::testing::Test {
   std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>("source");
   serve::EngineOptions options_;
   util::Log log_{util::LogLevel::kError, util::Log::null_sink()};
-  SharedCounter answered_;
+  WorkerNotes notes_;
   std::vector<util::Fd> files_;
   ScriptedDevice device_;
   std::unique_ptr<serve::Engine> engine_;
@@ -295,6 +295,21 @@ TEST_F(OndemandTransportTest, TheDescriptorOfAnOpenThatIsNotUnderstoodIsClosed) 
   device_.send(bytes);
   EXPECT_EQ(device_.command_at(next_command_++), "copen 9,-71");
   device_.wait_for_close(77);
+}
+
+TEST_F(OndemandTransportTest, AReadThatManyWorkersDiedOfIsRefused) {
+  for (std::uint32_t i = 0; i < GivenRequests::kMaxWorkers; ++i) {
+    notes_.given.begin_worker();
+    notes_.given.note_given({7, 4096});
+  }
+  start();
+  const int fd = open_blob(5);
+  send_read(7, 5, 4096, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  EXPECT_TRUE(is_hole(fd, 4096));
+  send_read(7, 5, 4096, 4096);  // the number is free again
+  completion();
+  EXPECT_EQ(content(0, 4096, 4096), expected(4096, 4096));
 }
 
 TEST_F(OndemandTransportTest, ReadsOfObjectsThatAreGoneAreLeftToTheKernel) {
