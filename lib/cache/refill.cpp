@@ -10,6 +10,7 @@
 #include <functional>
 #include <new>
 
+#include "cache/backing_file.h"
 #include "cache/extents.h"
 #include "hash/sha256.h"
 #include "util/align.h"
@@ -42,8 +43,9 @@ class AlignedPiece {
 };
 
 // The kernel's cachefiles, which may have the file in use, takes as data what the file system calls
-// so: a buffered write that fails could leave zeros there.  None where the file system has no
-// direct I/O; then cachefiles cannot use it either.
+// so: a buffered write that fails could leave zeros there, and pages that are read into the page
+// cache, readahead is enough, can make data of extents that a direct write of demandd is just
+// filling.  None where the file system has no direct I/O; then cachefiles cannot use it either.
 util::Fd open_direct(const std::filesystem::path& path, std::uint64_t size) {
   if (!util::is_aligned(size, kDirectAlignment)) return util::Fd();
   return util::Fd(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_DIRECT | O_CLOEXEC));
@@ -70,6 +72,30 @@ bool same_range(int a, int b, util::ByteRange range, const std::string& name) {
     util::pread_full(b, util::MutableBytes(right).first(len), at, name);
     return std::equal(left.begin(), left.begin() + static_cast<std::ptrdiff_t>(len), right.begin());
   });
+}
+
+// The same without the page cache.  `whole` is read as usual: nobody else has that file.
+bool same_range_direct(int whole, int direct, util::ByteRange range, const std::string& name) {
+  const AlignedPiece memory;
+  util::Buffer right(kPieceBytes);
+  return for_pieces(widen(range), [&](std::uint64_t at, std::size_t len) {
+    const util::MutableBytes left = memory.bytes().first(len);
+    util::pread_full(direct, left, at, name);
+    util::pread_full(whole, util::MutableBytes(right).first(len), at, name);
+    // Blocks of the file system may be smaller than what direct I/O takes here.
+    const std::uint64_t begin = std::max(at, range.offset) - at;
+    const std::uint64_t end = std::min(at + len, range.end()) - at;
+    return std::equal(left.begin() + static_cast<std::ptrdiff_t>(begin),
+                      left.begin() + static_cast<std::ptrdiff_t>(end),
+                      right.begin() + static_cast<std::ptrdiff_t>(begin));
+  });
+}
+
+// Of a direct write that failed.  Where another process has the file open the kernel may read it
+// and demandd write to it: then nothing is made a hole, and a later prepare does it.
+void drop_unwritten(util::Fd& direct, int fd, util::ByteRange range, const std::string& name) {
+  direct.reset();
+  if (!is_open_elsewhere(fd)) punch_unwritten(fd, range, name);
 }
 
 // Where no room is left, the file system may leave zeroed blocks behind that count as data.  Makes
@@ -135,8 +161,10 @@ bool same_content(int fd, const std::filesystem::path& path) {
 void fill_missing(int verified_fd, const std::filesystem::path& path, std::uint64_t size) {
   const std::string name = util::printable(path.native());
   const util::Fd fd = util::open_file(path, O_RDWR | O_NOFOLLOW);
+  util::Fd direct = open_direct(path, size);
   for (const util::ByteRange& range : present_ranges(fd.get(), {0, size}, name))
-    if (!same_range(verified_fd, fd.get(), range, name))
+    if (!(direct ? same_range_direct(verified_fd, direct.get(), range, name)
+                 : same_range(verified_fd, fd.get(), range, name)))
       throw util::Error(util::ErrorCode::kCorrupt,
                         util::concat(name,
                                      ": check: holds other bytes than the blob that it is "
@@ -144,7 +172,6 @@ void fill_missing(int verified_fd, const std::filesystem::path& path, std::uint6
   const std::vector<util::ByteRange> holes = missing_ranges(fd.get(), {0, size}, name);
   if (holes.empty()) return;
   check_room(fd.get(), holes, name);
-  const util::Fd direct = open_direct(path, size);
   const AlignedPiece memory;
   for (const util::ByteRange& hole : holes) {
     for_pieces(direct ? widen(hole) : hole, [&](std::uint64_t at, std::size_t len) {
@@ -154,7 +181,7 @@ void fill_missing(int verified_fd, const std::filesystem::path& path, std::uint6
         util::pwrite_full(direct ? direct.get() : fd.get(), piece, at, name);
       } catch (const util::Error&) {
         if (direct)
-          punch_unwritten(direct.get(), {at, len}, name);
+          drop_unwritten(direct, fd.get(), {at, len}, name);
         else
           drop_wrong_blocks(verified_fd, fd.get(), {at, len}, name);
         throw;

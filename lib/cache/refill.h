@@ -17,7 +17,8 @@ bool has_content(const std::filesystem::path& path, std::uint64_t len, const has
 bool same_content(int fd, const std::filesystem::path& path);
 
 // Copies from `verified_fd` (complete, `size` bytes) what the file lacks, and syncs it.  Throws
-// kCorrupt, before it writes anything, when bytes that it has are different.
+// kCorrupt, before it writes anything, when bytes that it has are different.  The file may be in
+// use by cachefiles: it is read and written directly, and nothing in it is made a hole then.
 void fill_missing(int verified_fd, const std::filesystem::path& path, std::uint64_t size);
 
 }  // namespace ondemand::cache

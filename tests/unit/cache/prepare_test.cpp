@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <map>
 
@@ -482,6 +484,45 @@ TEST(Refill, WritesDirectlyIntoAFileThatTheKernelMayHaveInUse) {
   util::pread_full(sparse.get(), found, 0, "sparse");
   EXPECT_EQ(found, bytes);
   EXPECT_TRUE(missing_ranges(sparse.get(), {0, kSize}, "sparse").empty());
+}
+
+// Every write of this process fails while it lives.
+class NoWrites {
+ public:
+  NoWrites() : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &limit_), 0);
+    const rlimit none{0, limit_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+  }
+  ~NoWrites() {
+    ::setrlimit(RLIMIT_FSIZE, &limit_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*handler_)(int);
+  rlimit limit_{};
+};
+
+TEST(Refill, MakesNoHolesInAFileThatSomebodyHasOpen) {
+  const test::TemporaryDirectory directory;
+  constexpr std::size_t kSize = 64 * 1024;
+  const util::Fd whole = util::open_file(directory.path() / "whole", O_RDWR | O_CREAT, 0600);
+  util::pwrite_full(whole.get(), test::pattern(kSize, 9), 0, "whole");
+  const auto path = directory.path() / "sparse";
+  util::Fd sparse = util::open_file(path, O_RDWR | O_CREAT, 0600);
+  ASSERT_EQ(::ftruncate(sparse.get(), kSize), 0);
+  if (::fallocate(sparse.get(), 0, 0, kSize) != 0 || unwritten_ranges(sparse.get(), "x").empty() ||
+      !util::Fd(::open(path.c_str(), O_RDWR | O_DIRECT)))
+    GTEST_SKIP() << "no unwritten space or no direct I/O here";
+  for (const bool is_open : {true, false}) {
+    if (!is_open) sparse.reset();
+    {
+      const NoWrites none;
+      EXPECT_THROW(fill_missing(whole.get(), path, kSize), util::Error);
+    }
+    EXPECT_EQ(inspect_backing_file(path).unwritten, is_open ? kSize : 0U);
+  }
 }
 
 }  // namespace
