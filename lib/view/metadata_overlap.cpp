@@ -31,6 +31,7 @@ class Places {
   Places(const erofs::BootstrapReader& reader, const TreeList& list)
       : reader_(reader), list_(list) {
     const auto& super = reader.superblock();
+    places_.reserve(2 * list.directories.size() + list.files.size() + 2);
     add({ondisk::kErofsSuperOffset, sizeof super}, kSuperblock);
     const std::uint64_t slots = reader.devices().size();
     if (slots > 0)

@@ -23,6 +23,9 @@ class Lister {
         dirents_left_(reader.image_size() / sizeof(ondisk::ErofsDirent)) {}
 
   TreeList run() {
+    // So that growing takes no second copy; no more than the image can hold.
+    list_.files.reserve(static_cast<std::size_t>(
+        std::min<std::uint64_t>(reader_.superblock().inos, is_seen_.size())));
     enter(reader_.root());
     list_.directories.push_back({reader_.root(), 0, {}});
     std::vector<std::uint32_t> pending{0};
