@@ -157,4 +157,50 @@ std::string acl_xattr_from_text(std::string_view text, bool is_default) {
   return value;
 }
 
+std::optional<std::string> acl_text_from_xattr(std::string_view value) {
+  util::ByteReader reader(util::as_bytes(value), "acl");
+  constexpr std::size_t kHeader = sizeof(AclHeaderOnDisk);
+  constexpr std::size_t kEntry = sizeof(AclEntryOnDisk);
+  if (value.size() < kHeader || (value.size() - kHeader) % kEntry != 0) return std::nullopt;
+  if (reader.read<AclHeaderOnDisk>("header").version != kAclVersion) return std::nullopt;
+  std::string text;
+  while (reader.remaining() > 0) {
+    const auto entry = reader.read<AclEntryOnDisk>("entry");
+    if (entry.permissions > 7) return std::nullopt;
+    text += text.empty() ? "" : ",";
+    switch (std::uint16_t{entry.tag}) {
+      case kUserObj:
+        text += "user::";
+        break;
+      case kUser:
+        text += concat("user:", std::uint32_t{entry.id}, ":");
+        break;
+      case kGroupObj:
+        text += "group::";
+        break;
+      case kGroup:
+        text += concat("group:", std::uint32_t{entry.id}, ":");
+        break;
+      case kMask:
+        text += "mask::";
+        break;
+      case kOther:
+        text += "other::";
+        break;
+      default:
+        return std::nullopt;
+    }
+    const std::uint16_t permissions = entry.permissions;
+    for (int bit = 2; bit >= 0; --bit)
+      text += (permissions >> bit & 1) != 0 ? "xwr"[bit] : '-';
+  }
+  // Twice the same user, users without a number, another order: not what readers make of the text.
+  try {
+    if (text.empty() || acl_xattr_from_text(text, true) != value) return std::nullopt;
+  } catch (const util::Error&) {
+    return std::nullopt;
+  }
+  return text;
+}
+
 }  // namespace ondemand::tar

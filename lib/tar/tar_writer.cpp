@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "tar/acl.h"
 #include "tar/header.h"
 #include "util/align.h"
 #include "util/error.h"
@@ -252,8 +253,14 @@ void TarWriter::fill_attributes(const Entry& entry, Header& header, std::string&
     add_record(records, "linkpath", header.link);
     header.link.resize(kNameBytes);
   }
-  for (const Xattr& xattr : entry.xattrs)
+  for (const Xattr& xattr : entry.xattrs) {
     add_record(records, xattr_key(xattr.name), xattr.value);
+    // tar --acls sets what is said so, and else takes away what the xattr gave.
+    const bool is_default = xattr.name == kAclDefaultXattr;
+    if (!is_default && xattr.name != kAclAccessXattr) continue;
+    if (const auto text = acl_text_from_xattr(xattr.value))
+      add_record(records, is_default ? "SCHILY.acl.default" : "SCHILY.acl.access", *text);
+  }
 }
 
 void TarWriter::begin(const Entry& entry, const std::vector<util::ByteRange>& pieces) {

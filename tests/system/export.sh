@@ -78,6 +78,9 @@ unpack odd-out.tar odd-out
 truncate -s 1M odd/hole odd-out/hole
 touch -r odd/empty odd/hole odd-out/hole
 compare odd odd-out
+mkdir with-acls && tar --warning=no-timestamp --numeric-owner --xattrs --xattrs-include='*' --acls -xf odd-out.tar -C with-acls
+truncate -s 1M with-acls/hole && touch -r odd/empty with-acls/hole
+compare odd with-acls
 again odd-out.tar odd-again
 [ "$(layers odd-store)" = "$(layers odd-again)" ] || fail "odd files: another image"
 cmp odd-out.tar odd-again.tar

@@ -34,6 +34,26 @@ TEST(Acl, ThatSaysNoMoreThanTheModeIsNone) {
   EXPECT_EQ(acl_xattr_from_text("user::rwx,group::r-x,other::r-x", true).size(), 28u);
 }
 
+TEST(Acl, BecomesTextWithNumbersThatMeansTheSame) {
+  const std::string text = "user::rw-,user:1000:rw-,group::r--,mask::rw-,other::r--";
+  EXPECT_EQ(acl_text_from_xattr(kValue), text);
+  const std::string minimal = acl_xattr_from_text("user::rwx,group::r-x,other::--x", true);
+  EXPECT_EQ(acl_text_from_xattr(minimal), "user::rwx,group::r-x,other::--x");
+}
+
+TEST(Acl, ThatReadersWouldNotTakeHasNoText) {
+  const auto changed = [](std::size_t at, char byte) {
+    std::string value = kValue;
+    value[at] = byte;
+    return value;
+  };
+  for (const std::string& value :
+       {std::string(), kValue.substr(0, 4), kValue.substr(0, 43), kValue.substr(0, 3),
+        changed(0, 1), changed(4, 3), changed(6, 8), changed(8, 0), kValue + kValue.substr(36),
+        kValue.substr(0, 16) + "\xFF\xFF\xFF\xFF" + kValue.substr(20)})
+    EXPECT_EQ(acl_text_from_xattr(value), std::nullopt);
+}
+
 TEST(Acl, WithANameAloneIsUnsupported) {
   try {
     acl_xattr_from_text("user::rwx,user:joe:rwx,group::r-x,mask::rwx,other::r-x", false);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "support/tar_literal.h"
+#include "tar/acl.h"
 #include "unit/tar/read_archive.h"
 #include "util/fd.h"
 #include "util/text.h"
@@ -195,6 +196,20 @@ TEST(TarWriter, XattrsOfAnyBytesComeBackAlsoWithEqualsSignsInTheirNames) {
                   {"user.empty", "e"},
                   {"user.large", std::string(65535, 'L')}};
   round_trip(entry);
+}
+
+// GNU tar --acls takes the text, and without it the xattr.
+TEST(TarWriter, AclsAreThereAsTextToo) {
+  Entry entry = file("f");
+  entry.xattrs = {
+      {"system.posix_acl_access",
+       acl_xattr_from_text("user::rw-,user:7:r--,group::r--,mask::r--,other::---", false)},
+      {"system.posix_acl_default", "no acl"}};
+  round_trip(entry);
+  const std::string archive = archive_of(entry);
+  EXPECT_NE(archive.find(" SCHILY.acl.access=user::rw-,user:7:r--,group::r--,mask::r--,other::---"),
+            std::string::npos);
+  EXPECT_EQ(archive.find("SCHILY.acl.default"), std::string::npos);
 }
 
 TEST(TarWriter, HolesAreNotStored) {
