@@ -136,7 +136,8 @@ FetchedObject fetch_object(const FetchContext& context, const oci::Descriptor& d
                            oci::Framing framing, const std::optional<hash::Digest>& expected,
                            std::uint64_t limit, const std::string& name) {
   // Said beforehand where that can be: a lying size must not fill the disk.
-  if (descriptor.size > limit)
+  // A stored form may be somewhat longer than what it means: frames that do not compress, an index.
+  if (descriptor.size > limit + limit / 16)
     throw Error(ErrorCode::kTooLarge, util::concat(name, ": fetch: has ", descriptor.size,
                                                    " bytes, the limit is ", limit));
   util::AtomicFile stored = fetch_stored(context, descriptor, name);

@@ -40,7 +40,8 @@ struct FetchedObject {
 };
 
 // Fetches and, for kZstd, decompresses.  `expected` is the digest of the uncompressed bytes where
-// it is known.  `limit`: of its bytes, stored or uncompressed.  `name` is for messages.  Throws
+// it is known.  `limit`: of the uncompressed bytes; of the stored ones a
+// sixteenth more.  Range: limit <= kMaxObjectBytes.  `name` is for messages.  Throws
 // kNotFound when the source has no such blob, kDigestMismatch, kCorrupt, kTooLarge, kIo, and what
 // the source throws.
 FetchedObject fetch_object(const FetchContext& context, const oci::Descriptor& descriptor,

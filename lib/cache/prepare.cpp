@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <algorithm>
 
 #include <cerrno>
 #include <string>
@@ -65,11 +66,11 @@ class Preparation {
  private:
   source::ManifestBytes find_manifest();
   void prepare_bootstrap(const oci::ErofsImage& image, PreparedImage& prepared);
-  void prepare_blob(const oci::DeviceBlob& device, PreparedBlob& blob);
+  void prepare_blob(const oci::DeviceBlob& device, PreparedImage& prepared, std::size_t index);
   bool prepare_index(const oci::DeviceBlob& device, PreparedBlob& blob);
   void check_no_other_index(const PreparedBlob& blob, const hash::Digest& recorded) const;
   void prepare_lazy(PreparedBlob& blob, std::uint64_t uncompressed_size);
-  void prepare_whole(const oci::DeviceBlob& device, PreparedBlob& blob);
+  void prepare_whole(const oci::DeviceBlob& device, PreparedImage& prepared, std::size_t index);
   void put_backing_file(FetchedObject& object, const std::filesystem::path& path);
   void write_record(const std::filesystem::path& path, std::string_view text);
   void note(const std::string& line) const {
@@ -223,7 +224,9 @@ bool holds_blob(const oci::DeviceBlob& device, const BackingState& state,
          has_content(blob.backing_file, state.size, *device.uncompressed_digest);
 }
 
-void Preparation::prepare_whole(const oci::DeviceBlob& device, PreparedBlob& blob) {
+void Preparation::prepare_whole(const oci::DeviceBlob& device, PreparedImage& prepared,
+                                std::size_t index) {
+  PreparedBlob& blob = prepared.blobs[index];
   const std::string name = util::concat(name_, ": blob ", blob.digest.to_string());
   // An index beside it means that another image lets its data be fetched piece by piece, under the
   // trust of that image's manifest; this image's manifest vouches for the whole blob only.
@@ -234,8 +237,11 @@ void Preparation::prepare_whole(const oci::DeviceBlob& device, PreparedBlob& blo
     return;
   }
   note(util::concat(name, ": no usable chunk index: fetching ", device.descriptor.size, " bytes"));
+  const std::uint64_t limit = options_.view_limit
+                                  ? std::min(options_.view_limit(prepared, index), kMaxObjectBytes)
+                                  : kMaxObjectBytes;
   FetchedObject object = fetch_object(context_, device.descriptor, device.framing,
-                                      device.uncompressed_digest, kMaxObjectBytes, name);
+                                      device.uncompressed_digest, limit, name);
   blob.size = object.size;
   if (state.is_regular && state.unwritten == 0 && state.size == object.size && state.has_xattr) {
     fill_missing(object.file.fd(), blob.backing_file, object.size);
@@ -244,11 +250,13 @@ void Preparation::prepare_whole(const oci::DeviceBlob& device, PreparedBlob& blo
   put_backing_file(object, blob.backing_file);
 }
 
-void Preparation::prepare_blob(const oci::DeviceBlob& device, PreparedBlob& blob) {
+void Preparation::prepare_blob(const oci::DeviceBlob& device, PreparedImage& prepared,
+                               std::size_t index) {
+  PreparedBlob& blob = prepared.blobs[index];
   if (prepare_index(device, blob)) return;
   blob.chunk_index.clear();
   blob.chunk_index_digest.reset();
-  prepare_whole(device, blob);
+  prepare_whole(device, prepared, index);
 }
 
 // Leaves a record alone that is right already.
@@ -276,7 +284,7 @@ PreparedImage Preparation::run() {
   warn_about_file_system(root_, options_);
   prepare_bootstrap(image, prepared);
   for (std::size_t i = 0; i < image.devices.size(); ++i)
-    prepare_blob(image.devices[i], prepared.blobs[i]);
+    prepare_blob(image.devices[i], prepared, i);
   if (options_.check) options_.check(prepared);
   write_record(root_.manifest_file(manifest.digest), manifest.json);
   if (!wanted)

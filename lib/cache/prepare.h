@@ -26,7 +26,10 @@ struct PrepareOptions {
   std::chrono::milliseconds stall_timeout{30'000};    // without progress in a whole blob
   VolumeXattr volume_xattr = VolumeXattr::kBe32Zero;
   CacheUse use = CacheUse::kAuto;
-  std::uint64_t max_bootstrap_bytes = kMaxBootstrapBytes;  // stored or uncompressed
+  std::uint64_t max_bootstrap_bytes = kMaxBootstrapBytes;  // uncompressed
+  // How much the kernel view of blobs[index] may have, where the whole of it is fetched; called
+  // when the bootstrap is in its place.  Without it: kMaxObjectBytes.
+  std::function<std::uint64_t(const PreparedImage&, std::size_t index)> view_limit;
   // Called with a complete image before its manifest becomes visible; what it throws ends prepare.
   // For checks that need modules that this one may not use (the bootstrap's device table).
   std::function<void(const PreparedImage&)> check;

@@ -106,6 +106,7 @@ int run_prepare(const PrepareCommandOptions& options, cli::Io& io) {
   cache::PrepareOptions prepare;
   prepare.use = cache_use(options, root);
   prepare.check = check_device_table;
+  prepare.view_limit = slot_limit;
   prepare.note = [&io](std::string_view line) { io.err << "blobctl: " << line << '\n'; };
   try {
     const cache::PreparedImage image =

@@ -11,11 +11,33 @@
 #include "util/fd.h"
 #include "util/mapped_file.h"
 #include "util/text.h"
+#include "view/image_view.h"
 
 namespace ondemand::blobctl {
 
+namespace {
+
+std::string name_of(const cache::PreparedImage& image) {
+  return util::concat("image ", image.manifest.to_string(), ": bootstrap");
+}
+
+}  // namespace
+
+std::uint64_t slot_limit(const cache::PreparedImage& image, std::size_t index) {
+  const std::string name = name_of(image);
+  const util::Fd fd = util::open_file(image.bootstrap, O_RDONLY);
+  const util::MappedFile file(fd.get(), util::printable(image.bootstrap.native()));
+  const erofs::BootstrapReader reader(file.bytes(), name);
+  if (index >= reader.devices().size())
+    throw util::Error(
+        util::ErrorCode::kCorrupt,
+        util::concat(name, ": check device table: has ", reader.devices().size(),
+                     " slots, the manifest has ", image.blobs.size(), " device layers"));
+  return view::view_limit(reader, index);
+}
+
 void check_device_table(const cache::PreparedImage& image) {
-  const std::string name = util::concat("image ", image.manifest.to_string(), ": bootstrap");
+  const std::string name = name_of(image);
   const auto fail = [&name](const std::string& reason) {
     throw util::Error(util::ErrorCode::kCorrupt,
                       util::concat(name, ": check device table: ", reason));

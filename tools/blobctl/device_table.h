@@ -12,4 +12,8 @@ namespace ondemand::blobctl {
 // or tag (where it is a digest) do not fit the blobs, or the bootstrap is no EROFS image.
 void check_device_table(const cache::PreparedImage& image);
 
+// How much blobs[index] may decompress to, by its slot.  Throws kCorrupt when there is no such
+// slot.
+std::uint64_t slot_limit(const cache::PreparedImage& image, std::size_t index);
+
 }  // namespace ondemand::blobctl

@@ -96,14 +96,29 @@ TEST_F(Prepare, ABootstrapAboveTheLimitIsRefusedWhateverItsForm) {
   for (const bool zstd : {false, true}) {
     bootstrap_ = util::Buffer(1 << 20, 7);  // compresses to next to nothing
     add(IndexKind::kStandalone, zstd);
-    options_.max_bootstrap_bytes = bootstrap_.size() - 1;
+    options_.max_bootstrap_bytes = bootstrap_.size() / 2;
     EXPECT_EQ(failure(), util::ErrorCode::kTooLarge) << zstd;
     EXPECT_NE(message_.find("bootstrap sha256:"), std::string::npos) << message_;
-    EXPECT_NE(message_.find("1048575"), std::string::npos) << message_;
+    EXPECT_NE(message_.find("524288"), std::string::npos) << message_;
     expect_nothing_visible();
   }
   options_.max_bootstrap_bytes = bootstrap_.size();
   EXPECT_EQ(prepare().bootstrap_size, bootstrap_.size());
+}
+
+TEST_F(Prepare, ABlobThatIsFetchedWholeEndsAtTheLimitOfItsSlot) {
+  add(IndexKind::kNone, true);
+  std::uint64_t limit = view_.size() - 1;
+  options_.view_limit = [&](const PreparedImage& image, std::size_t index) {
+    EXPECT_TRUE(std::filesystem::exists(image.bootstrap));
+    EXPECT_EQ(index, 0U);
+    return limit;
+  };
+  EXPECT_EQ(failure(), util::ErrorCode::kTooLarge);
+  EXPECT_NE(message_.find("is longer than 199999 bytes"), std::string::npos) << message_;
+  expect_nothing_visible();
+  limit = view_.size();
+  EXPECT_EQ(prepare().blobs.at(0).size, 200'704U);
 }
 
 TEST_F(Prepare, ASizeInTheManifestThatLiesIsRefusedBeforeAnythingIsFetched) {
