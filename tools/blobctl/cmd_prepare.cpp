@@ -87,14 +87,17 @@ cache::CacheUse cache_use(const PrepareCommandOptions& options, const cache::Cac
   if (!use)
     throw util::Error(util::ErrorCode::kUsage,
                       util::concat("--for ", util::printable(options.use), ": parse: is unknown"));
-  if (*use == cache::CacheUse::kCachefilesDemand &&
-      running_transport(root) == TransportKind::kCachefiles)
+  if (*use == cache::CacheUse::kAuto && !std::filesystem::exists(cachefiles::abi::kDemandDevice))
+    return cache::CacheUse::kFanotify;
+  const bool may_mark =
+      *use == cache::CacheUse::kAuto || *use == cache::CacheUse::kCachefilesDemand;
+  if (may_mark && running_transport(root) == TransportKind::kCachefiles) {
+    if (*use == cache::CacheUse::kAuto) return cache::CacheUse::kFanotify;
     throw util::Error(util::ErrorCode::kUnavailable,
                       util::concat(util::printable(root.path().native()),
                                    ": prepare for cachefiles-demand: demandd serves this cache "
                                    "through cachefiles; stop it first"));
-  if (*use == cache::CacheUse::kAuto && !std::filesystem::exists(cachefiles::abi::kDemandDevice))
-    return cache::CacheUse::kFanotify;
+  }
   return *use;
 }
 
