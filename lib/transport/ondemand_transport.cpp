@@ -24,6 +24,11 @@ using util::ErrorCode;
 
 namespace abi = cachefiles::abi;
 
+namespace {
+// Of an OPEN; a READ has its offset.
+constexpr std::uint64_t kOpenDetail = ~std::uint64_t{0};
+}  // namespace
+
 OndemandTransport::OndemandTransport(cachefiles::Device& device, WorkerNotes& notes,
                                      serve::Engine& engine, util::Log& log)
     : device_(device),
@@ -152,13 +157,17 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
     device_.close_object(message.fd);
     throw;
   }
-  const CatalogFileRef file = catalog_.find(message.cookie_key);
+  const bool is_deadly =
+      worker_notes_.given.note_given({id, kOpenDetail}) > GivenRequests::kMaxWorkers;
+  const CatalogFileRef file = is_deadly ? nullptr : catalog_.find(message.cookie_key);
   if (!file) {
-    const int error = command(cachefiles::copen_failure_command(id, ENOENT));
+    const int error = command(cachefiles::copen_failure_command(id, is_deadly ? EIO : ENOENT));
     worker_notes_.answered.add();
+    worker_notes_.given.note_answered({id, kOpenDetail});
     const std::string name = concat(message.volume_key, "/", message.cookie_key);
     if (error == 0)
-      notes_.log_refusal(util::printable(name), hash::Digest{}, {}, "no prepared image has this");
+      notes_.log_refusal(util::printable(name), hash::Digest{}, {},
+                         is_deadly ? "workers died over it" : "no prepared image has this");
     return;
   }
   const Object object{open, file, target_of(message, *file)};
@@ -170,6 +179,7 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
   object.target->attach(open);
   const int error = command(cachefiles::copen_command(id, file->size));
   worker_notes_.answered.add();
+  worker_notes_.given.note_answered({id, kOpenDetail});
   if (error != 0) forget(message.header.object_id, open);  // nobody waits any more
 }
 

@@ -41,12 +41,15 @@ class WorkersDevice : public cachefiles::Device {
   Read read(util::MutableBytes buffer) override {
     return is_cut_off_ ? Read{} : device_.read(buffer);
   }
-  int command(std::string_view text) override { return is_cut_off_ ? 0 : device_.command(text); }
+  // A dead worker has neither given an answer nor noted that it did.
+  int command(std::string_view text) override {
+    return is_cut_off_ ? ENODEV : device_.command(text);
+  }
   int write_object(int fd, std::uint64_t offset, util::Bytes bytes) override {
     return is_cut_off_ ? 0 : device_.write_object(fd, offset, bytes);
   }
   int complete_read(int fd, std::uint32_t id) override {
-    return is_cut_off_ ? 0 : device_.complete_read(fd, id);
+    return is_cut_off_ ? ENODEV : device_.complete_read(fd, id);
   }
   int close_object(int fd) override { return is_cut_off_ ? 0 : device_.close_object(fd); }
   std::int64_t seek_object(int fd, std::int64_t offset, int whence) override {
@@ -251,6 +254,33 @@ TEST_P(CachefilesSimulatedTest, ASuccessorAnswersWhatAWorkerThatDiedHadTaken) {
   EXPECT_EQ(first.get().bytes, expected(0, 4096));
   EXPECT_EQ(second.get().bytes, expected(512 * kKiB, 4096));
   expect_bytes(768 * kKiB, 4096);
+}
+
+TEST_P(CachefilesSimulatedTest, AReadThatWorkerAfterWorkerDiesOfFailsAtLast) {
+  mount_ = mount();
+  source_->hold(blob_.blob->digest);
+  auto waiting = read_behind(0, 4096);
+  const auto is_answered = [&] {
+    return waiting.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  std::vector<Worker> dead;
+  while (!is_answered() && dead.size() < 4 * GivenRequests::kMaxWorkers) {
+    while (worker_.transport->counters().requests == 0 && !is_answered())
+      std::this_thread::yield();
+    if (is_answered()) break;
+    kill_worker();
+    dead.push_back(std::move(worker_));
+    worker_ = start_worker();
+    // Others are answered meanwhile, so that the supervisor sees a worker that gets on.
+    survival_->notes().answered.add();
+  }
+  // Before anything can fail: nothing may wait for the source at the end.
+  const bool is_over = is_answered();
+  source_->release(blob_.blob->digest);
+  ASSERT_TRUE(is_over);
+  EXPECT_EQ(waiting.get().error, EIO);
+  EXPECT_GE(dead.size(), GivenRequests::kMaxWorkers);
+  expect_bytes(512 * kKiB, 4096);
 }
 
 TEST_P(CachefilesSimulatedTest, BetweenTwoWorkersTheChiefMayRefuse) {

@@ -312,6 +312,18 @@ TEST_F(OndemandTransportTest, AReadThatManyWorkersDiedOfIsRefused) {
   EXPECT_EQ(content(0, 4096, 4096), expected(4096, 4096));
 }
 
+TEST_F(OndemandTransportTest, AnOpenThatManyWorkersDiedOfIsRefused) {
+  for (std::uint32_t i = 0; i < GivenRequests::kMaxWorkers; ++i) {
+    notes_.given.begin_worker();
+    notes_.given.note_given({1, ~std::uint64_t{0}});
+  }
+  start();
+  send_open(5, blob_.blob->digest.hex(), 77);
+  EXPECT_EQ(device_.command_at(next_command_++), "copen 1,-5");
+  device_.wait_for_close(77);
+  open_blob(6);  // the number is free again
+}
+
 TEST_F(OndemandTransportTest, ReadsOfObjectsThatAreGoneAreLeftToTheKernel) {
   start();
   send_read(7, 123, 0, 4096);
