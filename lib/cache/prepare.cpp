@@ -8,8 +8,8 @@
 #include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <algorithm>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>

@@ -26,6 +26,7 @@ std::string human_time(double seconds) {
 }  // namespace
 
 void RateWindow::add(double seconds, std::uint64_t bytes) {
+  if (!samples_.empty() && bytes < samples_.back().bytes) samples_.clear();
   samples_.push_back({seconds, bytes});
   while (samples_.size() > 2 && seconds - samples_[1].seconds >= kSeconds)
     samples_.pop_front();

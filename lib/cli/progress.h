@@ -27,7 +27,8 @@ class RateWindow {
  public:
   static constexpr double kSeconds = 5;
 
-  // `seconds` since any fixed moment, never less than the last.  `bytes` since the begin.
+  // `seconds` since any fixed moment, never less than the last.  `bytes` since the begin;
+  // less than before: another part of the job has begun.
   void add(double seconds, std::uint64_t bytes);
   double rate() const;  // 0: not known yet, or nothing moves
 

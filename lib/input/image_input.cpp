@@ -159,6 +159,7 @@ ImageInput open_stream(std::unique_ptr<util::ByteSource> stream, const std::stri
   bool undecided = true;
   {
     TeeSource tee(*stream, *spool, options.max_bytes, name);
+    tee.tell(options.kept_bytes);
     tar::TarReader reader(tee, name);
     // Names alone matter here; whoever reads the data decides about the rest.
     reader.on_acl_without_numbers([](const std::string&, const std::string&) {});

@@ -8,6 +8,7 @@
 // into a temporary file without a name.  A root file system tar is never copied.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -31,6 +32,8 @@ struct InputOptions {
   std::filesystem::path temporary = default_temporary_directory();  // where copies go
   // As much of a stream as may be kept there.  Unit: bytes, uncompressed
   std::uint64_t max_bytes = std::uint64_t{1} << 40;
+  // Told how much of a stream has been kept, where that takes long.  Borrowed.
+  std::atomic<std::uint64_t>* kept_bytes = nullptr;
   // Selects inside an archive or index by reference name ("name:tag" of docker save too), or by
   // "sha256:..." of a manifest; empty: the only one.
   std::string ref;

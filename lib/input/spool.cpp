@@ -74,6 +74,7 @@ std::size_t TeeSource::read(util::MutableBytes out) {
                       util::concat(name_, ": read: more than ", limit_,
                                    " bytes, uncompressed; --max-bytes allows more"));
   spool_.append(out.first(got));
+  if (kept_ != nullptr) *kept_ = spool_.size();
   return got;
 }
 

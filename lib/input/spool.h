@@ -4,6 +4,7 @@
 // temporary file when it grows.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -51,11 +52,14 @@ class TeeSource : public util::ByteSource {
  public:
   TeeSource(util::ByteSource& inner, Spool& spool, std::uint64_t limit, std::string name)
       : inner_(inner), spool_(spool), limit_(limit), name_(std::move(name)) {}
+  // Borrows the counter of what was kept; read from any thread.
+  void tell(std::atomic<std::uint64_t>* kept) { kept_ = kept; }
   std::size_t read(util::MutableBytes out) override;
 
  private:
   util::ByteSource& inner_;
   Spool& spool_;
+  std::atomic<std::uint64_t>* kept_ = nullptr;
   std::uint64_t limit_;
   std::string name_;
 };

@@ -5,7 +5,9 @@
 The input is a pipe that stays open until the line has been seen, so no time is assumed.
 """
 import fcntl
+import hashlib
 import io
+import json
 import os
 import pathlib
 import pty
@@ -30,6 +32,21 @@ def archive():
             entry = tarfile.TarInfo(name)
             entry.size = 100_000
             tar.addfile(entry, io.BytesIO(os.urandom(entry.size)))
+    return out.getvalue()
+
+
+def docker_archive(layer):
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {
+        "type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]}}).encode()
+    name = hashlib.sha256(config).hexdigest()
+    manifest = json.dumps([{"Config": name + ".json", "RepoTags": ["app:1"], "Layers": ["a" * 64 + "/layer.tar"]}])
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, content in ((name + ".json", config), ("a" * 64 + "/layer.tar", layer),
+                              ("manifest.json", manifest.encode())):
+            entry = tarfile.TarInfo(path)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
     return out.getvalue()
 
 
@@ -78,6 +95,12 @@ def main():
     seen, status, summary = on_terminal("store", data[:half], rb"1[0-9.]+ kB, [12] files?", rest=data[half:])
     assert status == 0 and summary, (status, seen)
     assert seen.startswith(ERASE) and seen.endswith(ERASE) and b"\n" not in seen, seen
+
+    # An archive from a pipe is kept before anything is built: that is told too.
+    docker = docker_archive(data)
+    cut = len(docker) * 2 // 3 & ~511
+    seen, status, summary = on_terminal("store", docker[:cut], rb"1[0-9.]+ kB, 0 files", rest=docker[cut:])
+    assert status == 0 and summary and seen.endswith(ERASE), (status, seen)
 
     # An error comes on a line of its own.
     seen, status, _ = on_terminal("store", data[:half], rb"1[0-9.]+ kB, [12] files?")

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -90,8 +91,10 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
 }
 
 // --ref selects where IMAGE holds several images, and names the result in any case.
-input::ImageInput open_input(const Options& options, const cli::Io& io) {
+input::ImageInput open_input(const Options& options, const cli::Io& io,
+                             std::atomic<std::uint64_t>& kept_bytes) {
   input::InputOptions in;
+  in.kept_bytes = &kept_bytes;
   in.image = options.image;
   in.stdin_fd = io.in_fd;
   in.ref = options.ref;
@@ -111,13 +114,20 @@ void refuse_own_input(const Options& options) {
   }
 }
 
-image::BuildResult build_told(input::ImageInput& input, store::Store& store,
-                              image::BuildOptions build, const Options& options, cli::Io& io) {
+// An archive from a pipe is kept first, then its layers are read: two times from nothing on.
+image::BuildResult build_told(const Options& options, cli::Io& io, std::string& ref) {
+  std::atomic<std::uint64_t> kept_bytes{0};
   image::ReadProgress progress;
-  build.progress = &progress;
-  const cli::ProgressMeter meter(io, !options.quiet, [&progress] {
+  const cli::ProgressMeter meter(io, !options.quiet, [&kept_bytes, &progress] {
+    if (progress.stored_bytes == 0) return cli::ProgressState{kept_bytes, 0, 0};
     return cli::ProgressState{progress.stored_bytes, progress.total, progress.files};
   });
+  input::ImageInput input = open_input(options, io, kept_bytes);
+  store::Store store = store::Store::create_or_open(
+      options.output, options.sync ? util::Durability::kSync : util::Durability::kNoSync);
+  ref = choose_ref(options, input);
+  image::BuildOptions build = build_options(options, ref);
+  build.progress = &progress;
   return build_image(input, store, build);
 }
 
@@ -127,12 +137,8 @@ int build(const Options& options, cli::Io& io) {
   source_date_epoch();  // a wrong one is told before anything is made
   refuse_own_input(options);
   allow_many_files();
-  input::ImageInput input = open_input(options, io);
-  store::Store store = store::Store::create_or_open(
-      options.output, options.sync ? util::Durability::kSync : util::Durability::kNoSync);
-  const std::string ref = choose_ref(options, input);
-  const image::BuildResult result =
-      build_told(input, store, build_options(options, ref), options, io);
+  std::string ref;
+  const image::BuildResult result = build_told(options, io, ref);
   for (const std::string& warning : result.warnings)
     io.err << kTool << ": warning: " << warning << '\n';
   for (const std::string& line : result.dropped.lines)

@@ -67,6 +67,16 @@ TEST(RateWindow, ForgetsWhatIsOlderThanAFewSeconds) {
   EXPECT_DOUBLE_EQ(window.rate(), 10);
 }
 
+TEST(RateWindow, BeginsAnewWhenTheNextPartOfTheJobDoes) {
+  RateWindow window;
+  window.add(0, 0);
+  window.add(1, 5000);
+  window.add(2, 10);
+  EXPECT_EQ(window.rate(), 0);
+  window.add(3, 40);
+  EXPECT_DOUBLE_EQ(window.rate(), 30);
+}
+
 class Meter : public ::testing::Test {
  protected:
   std::ostringstream out_;
