@@ -123,6 +123,20 @@ TEST_F(EngineConcurrencyTest, ASourceThatFailsFailsTheReadersOfEveryTarget) {
   EXPECT_TRUE(second.get());
 }
 
+TEST_F(EngineConcurrencyTest, OneWhoAsksAgainGetsNoMoreTimeThanBefore) {
+  start();
+  source_->hold(a_.blob->digest);
+  std::promise<Outcome> done;
+  engine_->submit(
+      a_.blob, target_a_, {0, 4096}, Priority::kDemand,
+      [&](const Outcome& outcome) { done.set_value(outcome); },
+      std::chrono::steady_clock::now() - std::chrono::seconds(1));
+  const Outcome outcome = done.get_future().get();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->code(), util::ErrorCode::kTimeout);
+  source_->release(a_.blob->digest);
+}
+
 TEST_F(EngineConcurrencyTest, ASlowBlobDelaysNoOther) {
   start();
   source_->hold(a_.blob->digest);
