@@ -12,9 +12,14 @@ namespace ondemand::tree {
 namespace {
 
 constexpr InodeId kLinkBit = 0x8000'0000;
+constexpr InodeId kWhiteoutSlot = 0xFFFF'FFF0;
+constexpr std::size_t kMaxOpenLinks = kWhiteoutSlot - kLinkBit;
 
+bool is_inode(InodeId slot) {
+  return slot < kLinkBit;
+}
 bool is_open_link(InodeId slot) {
-  return (slot & kLinkBit) != 0;
+  return !is_inode(slot) && slot < kWhiteoutSlot;
 }
 
 [[noreturn]] void refuse_link(std::string_view path, std::string_view target,
@@ -117,7 +122,7 @@ void LayerTree::put(InodeId parent, std::string_view name, InodeId inode) {
   // A directory that goes takes the directories below with it and a symbolic link may have led to
   // one, so no cached one may stay.
   last_directory_ = kNoInode;
-  if (!is_open_link(old) && tree_.inodes[old].type == FileType::kDirectory) {
+  if (is_inode(old) && tree_.inodes[old].type == FileType::kDirectory) {
     directories_.erase(old);
     tree_.inodes[old].children->clear();
   }
@@ -137,6 +142,11 @@ InodeId LayerTree::make_directory(std::string_view path) {
       continue;
     }
     const InodeId found = child->second;
+    if (found == kWhiteoutSlot) {
+      add_whiteout(walk.here(), name);
+      walk.enter(new_directory(walk.here(), name));
+      continue;
+    }
     if (is_open_link(found)) refuse_parent(path, name, "is not a directory");
     const Inode& inode = tree_.inodes[found];
     if (inode.type == FileType::kDirectory) {
@@ -158,7 +168,7 @@ void LayerTree::put_directory(std::string_view path, Inode metadata) {
     const auto [parent_path, name] = split_last(path);
     const InodeId parent = make_directory(parent_path);
     const auto child = children(parent).find(std::string(name));
-    const bool exists = child != children(parent).end() && !is_open_link(child->second) &&
+    const bool exists = child != children(parent).end() && is_inode(child->second) &&
                         tree_.inodes[child->second].type == FileType::kDirectory;
     id = exists ? child->second : new_directory(parent, name);
   }
@@ -173,6 +183,11 @@ void LayerTree::add_whiteout(InodeId directory, std::string_view name) {
   directories_[directory].whiteouts.emplace(name);
 }
 
+void LayerTree::put_whiteout(InodeId parent, std::string_view name) {
+  has_whiteout_slots_ = true;
+  put(parent, name, kWhiteoutSlot);
+}
+
 InodeId LayerTree::find(InodeId root, std::string_view path) const {
   Walk walk(root, path);
   while (!walk.at_end()) {
@@ -183,7 +198,7 @@ InodeId LayerTree::find(InodeId root, std::string_view path) const {
     if (child == names.end()) return kNoInode;
     // The last name means what it is, also when that is a symbolic link.
     if (walk.at_end()) return child->second;
-    if (is_open_link(child->second)) return kNoInode;
+    if (!is_inode(child->second)) return kNoInode;
     const Inode& inode = tree_.inodes[child->second];
     if (inode.type == FileType::kDirectory) {
       walk.enter(child->second);
@@ -198,13 +213,13 @@ void LayerTree::put_link(std::string_view path, std::string_view target) {
   const auto [parent_path, name] = split_last(path);
   const InodeId parent = make_directory(parent_path);
   const InodeId found = find(root_, target);
-  const bool is_bound = found != kNoInode && !is_open_link(found);
-  if (is_bound && tree_.inodes[found].type != FileType::kDirectory) {
+  if (found == kWhiteoutSlot ||
+      (is_inode(found) && tree_.inodes[found].type != FileType::kDirectory)) {
     put(parent, name, found);
     return;
   }
   // A directory may still be replaced by a file: the end of the layer decides.
-  if (links_.size() >= kLinkBit - 1)
+  if (links_.size() >= kMaxOpenLinks)
     throw util::Error(util::ErrorCode::kTooLarge, "layer: add hard link: too many");
   links_.push_back({std::string(path), std::string(target), false, kNoInode});
   put(parent, name, kLinkBit | static_cast<InodeId>(links_.size() - 1));
@@ -224,11 +239,10 @@ InodeId LayerTree::resolve(InodeId slot, InodeId lower_root) {
     chain.push_back(found);
     InodeId next = find(root_, link.target);
     // A name that this layer only links to itself means the file of the layer below.
-    const bool cycle =
-        next != kNoInode && is_open_link(next) && links_[next & ~kLinkBit].in_progress;
+    const bool cycle = is_open_link(next) && links_[next & ~kLinkBit].in_progress;
     if (next == kNoInode || cycle) next = find(lower_root, link.target);
     if (next == kNoInode) refuse_link(link.path, link.target, "no such file");
-    if (!is_open_link(next) && tree_.inodes[next].type == FileType::kDirectory)
+    if (is_inode(next) && tree_.inodes[next].type == FileType::kDirectory)
       refuse_link(link.path, link.target, "target is a directory");
     found = next;
   }
@@ -243,14 +257,29 @@ void LayerTree::resolve_in(InodeId directory, InodeId lower_root) {
   for (auto& [name, slot] : children(directory)) {
     if (is_open_link(slot)) {
       slot = resolve(slot, lower_root);
-    } else if (tree_.inodes[slot].type == FileType::kDirectory) {
+    } else if (is_inode(slot) && tree_.inodes[slot].type == FileType::kDirectory) {
       resolve_in(slot, lower_root);
     }
   }
 }
 
+void LayerTree::collect_whiteouts(InodeId directory) {
+  Children& names = children(directory);
+  for (auto child = names.begin(); child != names.end();) {
+    if (child->second == kWhiteoutSlot) {
+      add_whiteout(directory, child->first);
+      child = names.erase(child);
+      continue;
+    }
+    if (tree_.inodes[child->second].type == FileType::kDirectory) collect_whiteouts(child->second);
+    ++child;
+  }
+}
+
 void LayerTree::resolve_links(InodeId lower_root) {
   if (!links_.empty()) resolve_in(root_, lower_root);
+  // Only now: a link must find what it links to.
+  if (has_whiteout_slots_) collect_whiteouts(root_);
 }
 
 }  // namespace ondemand::tree

@@ -46,14 +46,18 @@ class LayerTree {
   // no directory.
   void put_directory(std::string_view path, Inode metadata);
   void mark_opaque(InodeId directory) { directories_[directory].is_opaque = true; }
+  // Hides the name in lower layers, whatever this layer has there.
   void add_whiteout(InodeId directory, std::string_view name);
+  // A whiteout that is an entry like any other: replaces an earlier one of its path, is replaced by
+  // later ones, and hard links to it are whiteouts, too.
+  void put_whiteout(InodeId parent, std::string_view name);
   // A hard link; `target` is a normalised path.  It is bound at once to an earlier entry of this
   // layer, else by resolve_links().
   void put_link(std::string_view path, std::string_view target);
 
   // Binds the links that are still open to later entries of this layer or else to files of
   // `lower_root`, the tree as it is before this layer changes it.  Throws kCorrupt when the target
-  // is missing or a directory.
+  // is missing or a directory.  From here on all names are of inodes.
   void resolve_links(InodeId lower_root);
 
  private:
@@ -68,12 +72,14 @@ class LayerTree {
   InodeId find(InodeId root, std::string_view path) const;
   InodeId resolve(InodeId link, InodeId lower_root);
   void resolve_in(InodeId directory, InodeId lower_root);
+  void collect_whiteouts(InodeId directory);
 
   Tree& tree_;
   InodeId root_;
   std::unordered_map<InodeId, LayerDirectory> directories_;
-  // Slots of open links hold kLinkBit | index of links_.
+  // Slots of open links hold kLinkBit | index of links_, those of put_whiteout() a mark.
   std::vector<PendingLink> links_;
+  bool has_whiteout_slots_ = false;
   // The directory of the entry before: most entries follow one of the same directory.
   std::string last_path_;
   InodeId last_directory_ = kNoInode;

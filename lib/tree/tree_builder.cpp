@@ -115,7 +115,7 @@ struct TreeBuilder::Impl {
     if (style == WhiteoutStyle::kOverlay) {
       marks = overlay_marks(entry);
       if (marks.whiteout && !path.empty()) {
-        layer->add_whiteout(layer->make_directory(parent), name);
+        layer->put_whiteout(layer->make_directory(parent), name);
         return kNoData;
       }
     } else if (!path.empty() && add_oci_marker(path, parent, name)) {

@@ -6,8 +6,9 @@
 // two have the same path: there the last one wins, and a directory over a directory changes the
 // metadata alone.  A symbolic link of the same layer as the parent of an entry is followed; other
 // kinds of file are refused there, while those of lower layers are replaced by a directory.
-// Whiteouts and opaque markers touch lower layers only.  A directory that no entry describes keeps
-// the metadata of the lower one; with none it is root:root 0755 of 1970.
+// OCI whiteouts and opaque markers touch lower layers only; an overlayfs whiteout is an entry of
+// its path, and a hard link to one is one.  A directory that no entry describes keeps the metadata
+// of the lower one; with none it is root:root 0755 of 1970.
 //
 // Hard links mean, in this order: an earlier entry of the layer as it is at that moment, a later
 // entry, a file of the layers below as it was before this layer.  They take their inode as it is:

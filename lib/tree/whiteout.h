@@ -14,8 +14,10 @@
 namespace ondemand::tree {
 
 enum class WhiteoutStyle : std::uint8_t {
-  kOci,      // ".wh." names; a character device 0:0 is a device like any other
-  kOverlay,  // devices 0:0 and trusted.overlay.* xattrs; ".wh." names are names like any other
+  kOci,  // ".wh." names; a character device 0:0 is a device like any other
+  // Devices 0:0 and trusted.overlay.* xattrs; ".wh." names are names like any other.  Linux 5.8 and
+  // later make one inode of many whiteouts, so most of them are hard links in an archive.
+  kOverlay,
 };
 
 enum class NameKind : std::uint8_t {

@@ -66,6 +66,29 @@ mkfs-erofs-ondemand --output store --quiet --ref overlay --whiteouts overlayfs l
 grep -q 'etc/.wh.kept: .*whiteout' warnings || fail "no warning of a name that reads as a whiteout"
 blobctl export --store store overlay 2>/dev/null | tar --xattrs -tvv | grep -q overlay && fail "markers are left"
 
+note "overlayfs whiteouts may be hard links to one device, and hide all the same"
+for name in a b c d/e kept; do mkdir -p "$(dirname "ovl-lower/$name")" && echo "lower $name" >"ovl-lower/$name"; done
+tar -cf ovl-lower.tar -C ovl-lower .
+expect_hidden() {
+  umoci init --layout "$1" && umoci new --image "$1:app"
+  for layer in ovl-lower.tar "$2"; do umoci raw add-layer --image "$1:app" "$layer" 2>/dev/null; done
+  mkfs-erofs-ondemand --output "$1-store" --quiet --ref app --whiteouts overlayfs "$1"
+  [ "$(names "$1-store" app)" = "./ d/ kept " ] || fail "$1: $(names "$1-store" app)"
+}
+# As Linux 5.8 and later make them.
+make_tar ovl-links.tar 'add("./a", type=tarfile.CHRTYPE); add("./b", type=tarfile.LNKTYPE, linkname="./a"); add("./c", type=tarfile.LNKTYPE, linkname="./a"); add("./d", type=tarfile.DIRTYPE, mode=0o755); add("./d/e", type=tarfile.LNKTYPE, linkname="./a")'
+expect_hidden links ovl-links.tar
+# As the kernel here makes them.
+mkdir ovl-rw
+if mount -t tmpfs none ovl-rw && mkdir ovl-rw/upper ovl-rw/work ovl-rw/view &&
+  mount -t overlay none -o lowerdir=ovl-lower,upperdir=ovl-rw/upper,workdir=ovl-rw/work ovl-rw/view; then
+  rm ovl-rw/view/a ovl-rw/view/b ovl-rw/view/c ovl-rw/view/d/e
+  tar --xattrs --xattrs-include='*' -cf ovl-upper.tar -C ovl-rw/upper .
+  umount ovl-rw/view
+  expect_hidden kernel ovl-upper.tar
+fi
+umount ovl-rw 2>/dev/null || true
+
 note "limits"
 for n in $(seq 50); do echo "add('f$n', b'x')"; done >many.py
 make_tar many.tar "$(cat many.py)"

@@ -147,6 +147,31 @@ TEST(Merge, ZeroZeroDevicesAreDevicesUnlessAskedOtherwise) {
               ElementsAre(".wh.b 2", "b 1"));
 }
 
+TEST(Merge, HardLinksToOverlayWhiteoutsAreWhiteouts) {
+  const Layer lower{"f a 1", "f b 1", "f d/c 1", "f d/e 1", "f kept 1"};
+  Layer upper{"c a 0", "l b a", "l d/c b", "l d/e ./a"};
+  std::sort(upper.begin(), upper.end());
+  do {
+    EXPECT_THAT(merged({lower, upper}, WhiteoutStyle::kOverlay), ElementsAre("d/ 0", "kept 1"))
+        << testing::PrintToString(upper);
+  } while (std::next_permutation(upper.begin(), upper.end()));
+  // One that hides nothing is none the less no link to a file of the layer below.
+  EXPECT_THAT(merged({{"f a 1"}, {"c a 0", "l new a"}}, WhiteoutStyle::kOverlay), IsEmpty());
+  EXPECT_THAT(merged({{"f a 1"}, {"c a 0", "l b a"}}), ElementsAre("a 0 device", "b 0 device =a"));
+}
+
+TEST(Merge, OverlayWhiteoutsAreEntriesOfTheirPath) {
+  const auto overlay = [](const Layer& upper) {
+    return merged({{"f a/x 1", "f b 1"}, upper}, WhiteoutStyle::kOverlay);
+  };
+  EXPECT_THAT(overlay({"c b 0", "f b 2"}), ElementsAre("a/ 0", "a/x 1", "b 2"));
+  EXPECT_THAT(overlay({"f b 2", "l c b", "c b 0"}), ElementsAre("a/ 0", "a/x 1", "c 2"));
+  EXPECT_THAT(overlay({"d a 2", "f a/y 2", "c a 0"}), ElementsAre("b 1"));
+  EXPECT_THAT(overlay({"c a 0", "d a 2"}), ElementsAre("a/ 2", "a/x 1", "b 1"));
+  // As where a directory is implied: it comes in place of what the whiteout hides.
+  EXPECT_THAT(overlay({"c a 0", "f a/y 2"}), ElementsAre("a/ 0", "a/y 2", "b 1"));
+}
+
 TEST(Merge, OverlayXattrsMarkOpaqueDirectoriesAndVanish) {
   TreeBuilder builder(WhiteoutStyle::kOverlay);
   builder.begin_layer();
