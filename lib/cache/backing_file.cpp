@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "cache/extents.h"
 #include "util/align.h"
@@ -50,9 +52,22 @@ Fd open_for_look(const std::filesystem::path& path, struct stat& info) {
   return util::open_file(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 }
 
+// demandd's direct writes go through unwritten extents, for as long as one takes: what is gone a
+// little later was such a write.
+std::vector<util::ByteRange> settled_unwritten(int fd, const std::string& name) {
+  constexpr int kLooks = 10;
+  constexpr std::chrono::milliseconds kPause{50};
+  std::vector<util::ByteRange> ranges = unwritten_ranges(fd, name);
+  for (int look = 0; look < kLooks && !ranges.empty() && is_open_elsewhere(fd); ++look) {
+    std::this_thread::sleep_for(kPause);
+    ranges = intersect(ranges, unwritten_ranges(fd, name));
+  }
+  return ranges;
+}
+
 BackingState inspect_fd(int fd, std::uint64_t size, const std::string& name) {
   BackingState state{.exists = true, .is_regular = true, .size = size};
-  for (const util::ByteRange& range : unwritten_ranges(fd, name))
+  for (const util::ByteRange& range : settled_unwritten(fd, name))
     state.unwritten += range.len;
   const std::uint64_t data = present_bytes(fd, name);
   state.present = data - std::min(data, state.unwritten);

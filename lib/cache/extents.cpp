@@ -68,7 +68,8 @@ std::vector<ByteRange> unwritten_pass(int fd, std::string_view name) {
   }
 }
 
-// Of ascending ranges, what is in both.
+}  // namespace
+
 std::vector<ByteRange> intersect(const std::vector<ByteRange>& a, const std::vector<ByteRange>& b) {
   std::vector<ByteRange> common;
   for (std::size_t i = 0, k = 0; i < a.size() && k < b.size();) {
@@ -82,8 +83,6 @@ std::vector<ByteRange> intersect(const std::vector<ByteRange>& a, const std::vec
   }
   return common;
 }
-
-}  // namespace
 
 std::vector<ByteRange> present_ranges(int fd, ByteRange range, std::string_view name) {
   range = clip(range, util::file_size(fd, name));

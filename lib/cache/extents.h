@@ -25,6 +25,10 @@ std::uint64_t present_bytes(int fd, std::string_view name);
 // does not count.  Empty on file systems without FIEMAP.
 std::vector<util::ByteRange> unwritten_ranges(int fd, std::string_view name);
 
+// What is in both.  Both are ascending.
+std::vector<util::ByteRange> intersect(const std::vector<util::ByteRange>& a,
+                                       const std::vector<util::ByteRange>& b);
+
 // Makes holes of those inside `within`, and says whether all of them are gone.  Clean pages of them
 // in the page cache, which could be taken for data, go too.  The descriptor is open for writing.
 bool punch_unwritten(int fd, util::ByteRange within, std::string_view name);

@@ -7,6 +7,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "cache/extents.h"
 #include "unit/cache/image_source.h"
 #include "util/error.h"
@@ -121,6 +123,16 @@ TEST_F(BackingFile, PreallocatedOneThatIsOpenElsewhereIsRefused) {
   const util::Fd user = util::open_file(path_, O_RDONLY);
   EXPECT_THROW(ensure(1 << 20), util::Error);
   EXPECT_EQ(inspect_backing_file(path_).unwritten, 65536u);
+}
+
+TEST_F(BackingFile, PreallocatedBytesThatSomebodyIsJustWritingAreNoReasonAgainstIt) {
+  ensure(1 << 20);
+  if (!preallocate(0, 65536)) GTEST_SKIP() << "no fallocate here";
+  const util::Fd user = util::open_file(path_, O_WRONLY);
+  std::thread writer([&] { util::pwrite_full(user.get(), util::Buffer(65536, 7), 0, "f"); });
+  EXPECT_EQ(ensure(1 << 20), EnsureResult::kKept);
+  writer.join();
+  EXPECT_EQ(inspect_backing_file(path_).present, 65536u);
 }
 
 TEST_F(BackingFile, UnsoundOneThatIsOpenElsewhereIsRefused) {
