@@ -15,6 +15,7 @@
 #include "answerer.h"
 #include "cache_tree.h"
 #include "erofs_mount.h"
+#include "hostile.h"
 #include "keys.h"
 #include "matrix.h"
 #include "util/error.h"
@@ -29,6 +30,7 @@ using vmtest::Protocol;
 constexpr const char* kUsage =
     "usage: vm_helper keys demand|ondemand DIR PER-KIND VOLUMES\n"
     "       vm_helper matrix demand|ondemand DIR\n"
+    "       vm_helper hostile demand|ondemand DIR SEED ROUNDS\n"
     "       vm_helper prepare ROOT VOLUME COPIES\n"
     "           makes ROOT for the demand protocol, with a sparse file for each file of COPIES\n"
     "       vm_helper serve demand|ondemand ROOT COPIES buffered|direct\n"
@@ -110,6 +112,12 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (verb == "matrix" && arguments.size() == 3) {
     vmtest::print_matrix(protocol_of(arguments[1]), arguments[2]);
+    return 0;
+  }
+  if (verb == "hostile" && arguments.size() == 5) {
+    vmtest::be_hostile(protocol_of(arguments[1]), arguments[2],
+                       static_cast<std::uint32_t>(std::strtoul(arguments[3].c_str(), nullptr, 10)),
+                       std::atoi(arguments[4].c_str()));
     return 0;
   }
   if (verb == "prepare" && arguments.size() == 4)
