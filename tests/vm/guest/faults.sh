@@ -2,9 +2,9 @@
 # Allocations that fail, bad disks, killed readers and killed daemons, all at
 # once.  What is asked: never wrong data, nobody hangs, and the kernel is silent;
 # and when the faults end, everything can be read.  Needs fault injection (debug
-# configuration).  /seconds has the length of the first part.
+# configuration).  /requests has the number of requests of the first part.
 set -eu
-seconds=$(cat /seconds)
+wanted=$(cat /requests)
 source=/images/plain/source
 copies=/images/plain/copies
 options=fsid=boot.img,device=blob.img
@@ -44,7 +44,7 @@ faults() { # on or off
 		kworker/u*) { echo 1 >"${stat%comm}make-it-fail"; } 2>/dev/null || : ;;
 		esac
 	done
-	echo 3 >$slab/probability
+	echo 2 >$slab/probability
 	echo 1 >/sys/kernel/debug/fail_page_alloc/probability
 }
 
@@ -56,9 +56,9 @@ random() { # below $1
 	echo $(($(od -An -N2 -tu2 /dev/urandom) % $1))
 }
 
-start() { # prefix of the command
+start() {
 	: >/tmp/bound
-	"$@" serve run /scratch/root $copies 3 /tmp/log >/tmp/bound &
+	serve run /scratch/root $copies 3 /tmp/log >/tmp/bound &
 	daemon=$!
 	for _ in $(seq 300); do
 		if grep -q bound /tmp/bound; then return 0; fi
@@ -86,46 +86,65 @@ check_all() {
 }
 
 : >/tmp/log
-: >/tmp/all
+: >/tmp/reads
 round=0
-end=$(($(date +%s) + seconds))
-while [ "$(date +%s)" -lt $end ]; do
+requests=0
+killed=0
+daemons=0
+start_reader() {
+	number=$((number + 1))
+	tree=
+	[ $((number % 4)) != 0 ] || tree=/deep
+	FAILING=1 serve sweep /mnt/image$tree $source$tree 120 "$round$number" >/tmp/reader.$number &
+	readers="$readers $!"
+}
+while [ $requests -lt "$wanted" ]; do
 	round=$((round + 1))
 	rm -rf /scratch/root
 	serve prepare /scratch/root erofs,boot.img $copies
 	faults on
-	wrap=
-	[ $((round % 2)) = 0 ] || wrap=/tmp/failing
-	start $wrap || {
+	export MOODS=1
+	[ $((round % 2)) = 0 ] || export FAILING=1
+	bound=1
+	start || bound=
+	unset MOODS FAILING
+	if [ -z "$bound" ]; then
 		faults off
 		ended $daemon
 		continue
-	}
+	fi
 	mounted=
-	for _ in 1 2 3 4 5; do
+	for _ in $(seq 30); do
 		/tmp/failing mount -t erofs -o $options none /mnt/image 2>/dev/null && mounted=1 && break
 	done
 	readers=
+	number=0
+	before=
 	if [ -n "$mounted" ]; then
-		for i in 1 2 3 4; do
-			/tmp/failing serve compare /mnt/image/deep $source/deep 5 "$round$i" >/tmp/reader.$i &
-			readers="$readers $!"
-			/tmp/failing serve compare /mnt/image $source 5 "$round$i" >/tmp/reader.1$i &
-			readers="$readers $!"
+		for _ in 1 2 3 4 5 6; do
+			start_reader
 		done
-		for _ in 1 2 3 4; do
-			sleep 1
-			echo 3 >/proc/sys/vm/drop_caches
+		# until all is there, or every third time until the daemon dies with its
+		# readers waiting
+		for i in $(seq 40); do
+			usleep 500000
+			[ $((i % 4)) != 0 ] || echo 3 >/proc/sys/vm/drop_caches
 			# shellcheck disable=SC2086 # a list
 			set -- $readers
-			shift "$(random 8)"
-			kill -9 "$1" 2>/dev/null || :
-			kill -USR1 $daemon
+			shift "$(random $#)"
+			kill -9 "$1" 2>/dev/null && killed=$((killed + 1)) && start_reader
+			kill -USR1 $daemon 2>/dev/null || :
+			if [ $((round % 3)) = 0 ] && [ "$i" = 4 ]; then break; fi
+			[ "$(wc -l </tmp/log)" != "$before" ] || break
+			before=$(wc -l </tmp/log)
 		done
 	fi
-	# every third round the daemon dies with its readers waiting
-	[ $((round % 3)) != 0 ] || kill -9 $daemon
+	if [ $((round % 3)) = 0 ]; then
+		kill -9 $daemon
+		daemons=$((daemons + 1))
+	fi
 	faults off
+	kill -USR2 $daemon 2>/dev/null || :
 	kill -USR1 $daemon 2>/dev/null || :
 	for reader in $readers; do
 		ended "$reader"
@@ -142,13 +161,14 @@ while [ "$(date +%s)" -lt $end ]; do
 	umount /mnt/image
 	kill $daemon
 	ended $daemon
-	cat /tmp/log >>/tmp/all
+	requests=$((requests + $(wc -l </tmp/log)))
 	: >/tmp/log
-	cat /tmp/reader.* | awk '{ g += $1; b += $3 } END { print g + 0, b + 0 }' >>/tmp/reads
+	cat /tmp/reader.* 2>/dev/null | awk '{ g += $1; b += $3 } END { print g + 0, b + 0 }' >>/tmp/reads
 	rm -f /tmp/reader.*
+	echo "round $round: $requests requests ($(cut -d. -f1 /proc/uptime) s)"
 done
 awk '{ g += $1; b += $2 } END { print g, "reads good,", b, "failed" }' /tmp/reads
-echo "$round rounds, $(wc -l </tmp/all) requests"
+echo "$round rounds, $requests requests, $killed readers killed, $daemons daemons killed"
 
 # ---- a disk that fails now and then: the last part, ext4 may give up over it
 disk=/sys/kernel/debug/fail_make_request
@@ -164,9 +184,9 @@ echo 1 >/sys/block/vda/make-it-fail
 echo 2 >$disk/probability
 readers=
 for i in 1 2 3 4; do
-	serve compare /mnt/image/deep $source/deep 10 "$i" >/tmp/reader.$i &
+	serve sweep /mnt/image/deep $source/deep 60 "$i" >/tmp/reader.$i &
 	readers="$readers $!"
-	serve compare /mnt/image $source 10 "$i" >/tmp/reader.1$i &
+	serve sweep /mnt/image $source 60 "1$i" >/tmp/reader.1$i &
 	readers="$readers $!"
 done
 for _ in $(seq 9); do
