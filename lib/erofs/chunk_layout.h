@@ -15,6 +15,9 @@ namespace ondemand::erofs {
 // Ours: a small archive must not make a bootstrap of any size.  128 MiB of entries hold every file
 // without holes, and sparse ones of 64 GiB with data at any block.
 inline constexpr std::uint64_t kMaxChunkEntries = std::uint64_t{1} << 24;
+// Of all files together: 1 GiB of entries.  512 GiB of blocks of 4 KiB of which no two follow each
+// other need so many; files without holes take few.
+inline constexpr std::uint64_t kMaxChunkEntriesOfImage = std::uint64_t{1} << 27;
 
 struct ChunkLayout {
   std::uint8_t chunkbits = 0;  // chunk size = block << chunkbits.  Range: 0..31

@@ -9,6 +9,7 @@
 #include "erofs/tree_walk.h"
 #include "util/align.h"
 #include "util/error.h"
+#include "util/text.h"
 
 namespace ondemand::erofs {
 namespace {
@@ -81,15 +82,26 @@ class Planner {
 
  private:
   void collect();
+  void count_entries(std::uint64_t nentries);
   void place_inodes();
   void place_areas();
   std::uint64_t choose_layout(const Inode& inode, InodePlan& plan, std::uint64_t head);
 
   const tree::Tree& tree_;
   Layout layout_;
+  std::uint64_t nentries_ = 0;
   std::uint64_t first_slot_ = 0;
   std::uint64_t slots_end_ = 0;
 };
+
+// A hundred sparse files are a small archive, too.
+void Planner::count_entries(std::uint64_t nentries) {
+  nentries_ += nentries;  // each at most kMaxChunkEntries
+  if (nentries_ > kMaxChunkEntriesOfImage)
+    throw util::Error(util::ErrorCode::kTooLarge,
+                      util::concat("plan chunks: this file and those before need ", nentries_,
+                                   " entries, ", kMaxChunkEntriesOfImage, " allowed"));
+}
 
 void Planner::collect() {
   walk_tree(tree_, [&](const TreeVisit& visit) {
@@ -102,7 +114,7 @@ void Planner::collect() {
       plan.xattr_set = layout_.xattrs.add(*inode.xattrs);
     // What has too many chunks is refused here, where its path is known.
     if (inode.type == FileType::kRegular && inode.inline_data.empty() && plan.size > 0)
-      choose_chunk_layout(inode.extents, plan.size);
+      count_entries(choose_chunk_layout(inode.extents, plan.size).nentries);
     layout_.by_offset.push_back(visit.inode);
   });
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "erofs/bootstrap_check.h"
+#include "erofs/chunk_layout.h"
 #include "erofs/describe.h"
 #include "erofs/layout.h"
 #include "erofs/tree_compare.h"
@@ -222,6 +223,16 @@ TEST(BootstrapLimits, NameThePathOfWhatDoesNotFit) {
   TestTree dots;
   dots.file("..");
   EXPECT_THAT(write_error(dots), HasSubstr("unsupported: /..:"));
+}
+
+// Each of them needs as many entries as a file may, all of them a thousand times their archive.
+TEST(BootstrapLimits, HoldForAllSparseFilesTogether) {
+  TestTree tree;
+  const std::uint64_t blocks = kMaxChunkEntries;
+  for (char name = 'a'; name <= 'i'; ++name)
+    tree.file(std::string(1, name), blocks * 4096, {extent(1, 1, 0, 1)});
+  EXPECT_THAT(write_error(tree),
+              HasSubstr("too-large: /i: plan chunks: this file and those before need 150994944"));
 }
 
 TEST(BootstrapLimits, TreesThatAreNoneAreOurOwnBugs) {
