@@ -58,7 +58,7 @@ void HostileDevice::close() {
   device_.reset();
 }
 
-int HostileDevice::say(const std::string& command) const {
+int HostileDevice::say(std::string_view command) const {
   return error_of(::write(device_.get(), command.data(), command.size()));
 }
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "answerer.h"
@@ -35,7 +36,7 @@ class HostileDevice {
   ~HostileDevice() { close(); }
 
   // 0 or an errno.
-  int say(const std::string& command) const;
+  int say(std::string_view command) const;
   void write_command(Mutator& mutator, NonsenseCounts& counts) const;
   // One piece of nonsense.
   void try_something();
