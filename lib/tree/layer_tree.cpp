@@ -42,12 +42,13 @@ constexpr int kMaxLinkHops = 40;
 constexpr std::size_t kMaxDepth = 2048;
 
 // A place on the way along a path inside a root: what a symbolic link says comes before what is
-// left of the path.
+// left of the path.  `Place` is what stands for a directory.
+template <class Place>
 class Walk {
  public:
-  Walk(InodeId root, std::string_view path) : way_{root}, rest_(path) {}
+  Walk(Place root, std::string_view path) : way_{root}, rest_(path) {}
 
-  InodeId here() const { return way_.back(); }
+  Place here() const { return way_.back(); }
   std::size_t depth() const { return way_.size(); }
   bool at_end() const { return position_ >= rest_.size(); }
   // The next name; empty where the path ends in a slash.  Valid until follow().
@@ -63,7 +64,7 @@ class Walk {
       }
     }
   }
-  void enter(InodeId directory) { way_.push_back(directory); }
+  void enter(Place directory) { way_.push_back(directory); }
   // False after too many of them.
   bool follow(std::string_view target) {
     if (++hops_ > kMaxLinkHops) return false;
@@ -74,7 +75,7 @@ class Walk {
   }
 
  private:
-  std::vector<InodeId> way_;  // from the root on
+  std::vector<Place> way_;  // from the root on
   std::string rest_;
   std::size_t position_ = 0;
   int hops_ = 0;
@@ -104,7 +105,8 @@ Inode implicit_directory() {
   return inode;
 }
 
-LayerTree::LayerTree(Tree& tree) : tree_(tree), root_(add_inode(tree, implicit_directory())) {
+LayerTree::LayerTree(Tree& tree, InodeId lower_root)
+    : tree_(tree), lower_root_(lower_root), root_(add_inode(tree, implicit_directory())) {
   directories_.try_emplace(root_);
 }
 
@@ -130,7 +132,7 @@ void LayerTree::put(InodeId parent, std::string_view name, InodeId inode) {
 
 InodeId LayerTree::make_directory(std::string_view path) {
   if (last_directory_ != kNoInode && path == last_path_) return last_directory_;
-  Walk walk(root_, path);
+  Walk<InodeId> walk(root_, path);
   while (!walk.at_end()) {
     const std::string_view name = walk.next_name();
     if (name.empty()) continue;
@@ -188,22 +190,33 @@ void LayerTree::put_whiteout(InodeId parent, std::string_view name) {
   put(parent, name, kWhiteoutSlot);
 }
 
-InodeId LayerTree::find(InodeId root, std::string_view path) const {
-  Walk walk(root, path);
+LayerTree::Found LayerTree::look_up(Found directories, std::string_view name) const {
+  const auto in = [&](InodeId directory) {
+    if (directory == kNoInode) return kNoInode;
+    const Children& names = children(directory);
+    const auto child = names.find(std::string(name));
+    return child == names.end() ? kNoInode : child->second;
+  };
+  return {in(directories.here), in(directories.below)};
+}
+
+LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
+  Walk<Found> walk(roots, path);
   while (!walk.at_end()) {
     const std::string_view name = walk.next_name();
     if (name.empty()) break;
-    const Children& names = children(walk.here());
-    const auto child = names.find(std::string(name));
-    if (child == names.end()) return kNoInode;
+    Found found = look_up(walk.here(), name);
     // The last name means what it is, also when that is a symbolic link.
-    if (walk.at_end()) return child->second;
-    if (!is_inode(child->second)) return kNoInode;
-    const Inode& inode = tree_.inodes[child->second];
+    if (walk.at_end()) return found;
+    const InodeId slot = found.here != kNoInode ? found.here : found.below;
+    if (!is_inode(slot)) return {};
+    const Inode& inode = tree_.inodes[slot];
     if (inode.type == FileType::kDirectory) {
-      walk.enter(child->second);
+      if (found.below != kNoInode && tree_.inodes[found.below].type != FileType::kDirectory)
+        found.below = kNoInode;
+      walk.enter(found);
     } else if (inode.type != FileType::kSymlink || !walk.follow(inode.inline_data)) {
-      return kNoInode;
+      return {};
     }
   }
   return walk.here();
@@ -212,7 +225,7 @@ InodeId LayerTree::find(InodeId root, std::string_view path) const {
 void LayerTree::put_link(std::string_view path, std::string_view target) {
   const auto [parent_path, name] = split_last(path);
   const InodeId parent = make_directory(parent_path);
-  const InodeId found = find(root_, target);
+  const InodeId found = find({root_, lower_root_}, target).here;
   if (found == kWhiteoutSlot ||
       (is_inode(found) && tree_.inodes[found].type != FileType::kDirectory)) {
     put(parent, name, found);
@@ -225,7 +238,13 @@ void LayerTree::put_link(std::string_view path, std::string_view target) {
   put(parent, name, kLinkBit | static_cast<InodeId>(links_.size() - 1));
 }
 
-InodeId LayerTree::resolve(InodeId slot, InodeId lower_root) {
+// As it is before this layer; also where this layer has another kind of file on the way.
+InodeId LayerTree::resolve_below(std::string_view target) const {
+  const InodeId merged = find({root_, lower_root_}, target).below;
+  return merged != kNoInode ? merged : find({kNoInode, lower_root_}, target).below;
+}
+
+InodeId LayerTree::resolve(InodeId slot) {
   // A chain of links is followed without recursion, so that its length does not matter.
   std::vector<InodeId> chain;
   InodeId found = slot;
@@ -237,10 +256,10 @@ InodeId LayerTree::resolve(InodeId slot, InodeId lower_root) {
     }
     link.in_progress = true;
     chain.push_back(found);
-    InodeId next = find(root_, link.target);
+    InodeId next = find({root_, lower_root_}, link.target).here;
     // A name that this layer only links to itself means the file of the layer below.
     const bool cycle = is_open_link(next) && links_[next & ~kLinkBit].in_progress;
-    if (next == kNoInode || cycle) next = find(lower_root, link.target);
+    if (next == kNoInode || cycle) next = resolve_below(link.target);
     if (next == kNoInode) refuse_link(link.path, link.target, "no such file");
     if (is_inode(next) && tree_.inodes[next].type == FileType::kDirectory)
       refuse_link(link.path, link.target, "target is a directory");
@@ -253,12 +272,12 @@ InodeId LayerTree::resolve(InodeId slot, InodeId lower_root) {
   return found;
 }
 
-void LayerTree::resolve_in(InodeId directory, InodeId lower_root) {
+void LayerTree::resolve_in(InodeId directory) {
   for (auto& [name, slot] : children(directory)) {
     if (is_open_link(slot)) {
-      slot = resolve(slot, lower_root);
+      slot = resolve(slot);
     } else if (is_inode(slot) && tree_.inodes[slot].type == FileType::kDirectory) {
-      resolve_in(slot, lower_root);
+      resolve_in(slot);
     }
   }
 }
@@ -276,8 +295,8 @@ void LayerTree::collect_whiteouts(InodeId directory) {
   }
 }
 
-void LayerTree::resolve_links(InodeId lower_root) {
-  if (!links_.empty()) resolve_in(root_, lower_root);
+void LayerTree::resolve_links() {
+  if (!links_.empty()) resolve_in(root_);
   // Only now: a link must find what it links to.
   if (has_whiteout_slots_) collect_whiteouts(root_);
 }

@@ -28,8 +28,9 @@ struct LayerDirectory {
 
 class LayerTree {
  public:
-  // Adds inodes to `tree`, which it borrows.
-  explicit LayerTree(Tree& tree);
+  // Adds inodes to `tree`, which it borrows.  `lower_root`: the tree of the layers below, which
+  // must not change until resolve_links().
+  LayerTree(Tree& tree, InodeId lower_root);
 
   InodeId root() const { return root_; }
   const LayerDirectory& directory(InodeId id) const { return directories_.at(id); }
@@ -52,13 +53,14 @@ class LayerTree {
   // later ones, and hard links to it are whiteouts, too.
   void put_whiteout(InodeId parent, std::string_view name);
   // A hard link; `target` is a normalised path.  It is bound at once to an earlier entry of this
-  // layer, else by resolve_links().
+  // layer, else by resolve_links().  Symbolic links on the way to the target are those of this
+  // layer or, where this layer has nothing of the name, of the layers below.
   void put_link(std::string_view path, std::string_view target);
 
-  // Binds the links that are still open to later entries of this layer or else to files of
-  // `lower_root`, the tree as it is before this layer changes it.  Throws kCorrupt when the target
-  // is missing or a directory.  From here on all names are of inodes.
-  void resolve_links(InodeId lower_root);
+  // Binds the links that are still open to later entries of this layer or else to files of the
+  // layers below, as they are before this layer changes them.  Throws kCorrupt when the target is
+  // missing or a directory.  From here on all names are of inodes.
+  void resolve_links();
 
  private:
   struct PendingLink {
@@ -69,12 +71,21 @@ class LayerTree {
   };
   Children& children(InodeId id) const { return *tree_.inodes[id].children; }
   InodeId new_directory(InodeId parent, std::string_view name);
-  InodeId find(InodeId root, std::string_view path) const;
-  InodeId resolve(InodeId link, InodeId lower_root);
-  void resolve_in(InodeId directory, InodeId lower_root);
+  // What a path names in this layer and in those below; kNoInode where it is nothing.
+  struct Found {
+    InodeId here = kNoInode;
+    InodeId below = kNoInode;
+  };
+  // In the directories of both, this layer's entries first.
+  Found find(Found roots, std::string_view path) const;
+  Found look_up(Found directories, std::string_view name) const;
+  InodeId resolve_below(std::string_view target) const;
+  InodeId resolve(InodeId link);
+  void resolve_in(InodeId directory);
   void collect_whiteouts(InodeId directory);
 
   Tree& tree_;
+  const InodeId lower_root_;
   InodeId root_;
   std::unordered_map<InodeId, LayerDirectory> directories_;
   // Slots of open links hold kLinkBit | index of links_, those of put_whiteout() a mark.

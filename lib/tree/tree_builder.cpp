@@ -148,7 +148,7 @@ TreeBuilder::~TreeBuilder() = default;
 
 void TreeBuilder::begin_layer() {
   ASSERT(!impl_->layer);
-  impl_->layer.emplace(impl_->tree);
+  impl_->layer.emplace(impl_->tree, kRootInode);
 }
 
 InodeId TreeBuilder::add(const tar::Entry& entry) {
@@ -167,7 +167,7 @@ Inode& TreeBuilder::inode(InodeId id) {
 
 void TreeBuilder::end_layer() {
   ASSERT(impl_->layer);
-  impl_->layer->resolve_links(kRootInode);
+  impl_->layer->resolve_links();
   merge_layer(impl_->tree, kRootInode, *impl_->layer);
   impl_->layer.reset();
 }

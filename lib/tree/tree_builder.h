@@ -11,7 +11,8 @@
 // of the lower one; with none it is root:root 0755 of 1970.
 //
 // Hard links mean, in this order: an earlier entry of the layer as it is at that moment, a later
-// entry, a file of the layers below as it was before this layer.  They take their inode as it is:
+// entry, a file of the layers below as it was before this layer.  Symbolic links on the way to the
+// target may be of any layer; this one's entries come first.  They take their inode as it is:
 // what the link's own header says of owner, mode or data is not used, as GNU tar does.
 #pragma once
 

@@ -66,6 +66,36 @@ TEST(HardLink, NamesOfALowerFileLiveOnWhenOneIsReplaced) {
   EXPECT_EQ(at(tree, "b").nlink, 1u);
 }
 
+TEST(HardLink, FindsNewFilesThroughSymlinksOfLowerLayers) {
+  const Layer lower{"f usr/lib/x 1", "s lib usr/lib", "f usr/lib/old 1"};
+  Layer upper{"f usr/lib/x 2", "l y lib/x", "l z lib/old", "l usr/lib/w lib/y2", "l usr/lib/y2 y"};
+  std::sort(upper.begin(), upper.end());
+  do {
+    EXPECT_THAT(merged({lower, upper}),
+                ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 0", "usr/lib/old 1",
+                            "usr/lib/w 2", "usr/lib/x 2 =usr/lib/w", "usr/lib/y2 2 =usr/lib/w",
+                            "y 2 =usr/lib/w", "z 1 =usr/lib/old"))
+        << testing::PrintToString(upper);
+  } while (std::next_permutation(upper.begin(), upper.end()));
+  // As where the symbolic link is of the layer itself, the file is the one of that moment.
+  EXPECT_THAT(merged({lower, {"f usr/lib/x 2", "l y lib/x", "f usr/lib/x 3"}}),
+              ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 0", "usr/lib/old 1",
+                          "usr/lib/x 3", "y 2"));
+  EXPECT_THAT(merged({lower, {"l usr/lib/x lib/x"}, {"f lib/x 2", "l y lib/x"}}),
+              ElementsAre("lib/ 0", "lib/x 2", "usr/ 0", "usr/lib/ 0", "usr/lib/old 1",
+                          "usr/lib/x 1", "y 2 =lib/x"));
+}
+
+TEST(HardLink, FindsLowerFilesThroughSymlinksOfItsLayer) {
+  EXPECT_THAT(
+      merged({{"f usr/lib/x 1"}, {"s lib usr/lib", "l y lib/x"}}),
+      ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 0", "usr/lib/x 1", "y 1 =usr/lib/x"));
+  EXPECT_THAT(merged({{"f usr/lib/x 1"}, {"s lib usr/lib", "l usr/lib/x lib/x"}}),
+              ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 0", "usr/lib/x 1"));
+  // What stands in the way now did not when the link was made.
+  EXPECT_THAT(merged({{"f d/x 1"}, {"f d 2", "l y d/x"}}), ElementsAre("d 2", "y 1"));
+}
+
 TEST(HardLink, ToItselfMeansTheFileBelow) {
   EXPECT_THAT(merged({{"f a 1"}, {"l a a"}}), ElementsAre("a 1"));
   EXPECT_THAT(merged({{"f a 1"}, {"l a b", "l b a"}}), ElementsAre("a 1", "b 1 =a"));
