@@ -2,6 +2,7 @@
 #include "image/layer_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "util/error.h"
 #include "util/text.h"
@@ -138,6 +139,16 @@ void LayerReader::warn_of_whiteout(const input::Layer& layer, const tar::Entry& 
                    ": is left out: it marks what a layer removes, and there is none below"));
 }
 
+void LayerReader::tell_drop(const input::Layer& layer, const std::string& path,
+                            const std::string& what) {
+  std::string line = util::concat(layer.name, ": ", util::printable(path), ": ", what);
+  if (dropped_ != nullptr) {
+    dropped_->add(std::move(line));
+  } else if (!std::exchange(told_drop_, true)) {
+    warnings_.push_back(line + " (told once for a layer; --lossy lists all)");
+  }
+}
+
 // The tree knows the entry's name only; people need the archive's as well.
 tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
   check_limits(layer, entry);
@@ -161,6 +172,9 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
 
 void LayerReader::read(const input::Layer& layer, FileSink* data) {
   builder_.begin_layer();
+  told_drop_ = false;
+  builder_.on_drop(
+      [&](const std::string& path, const std::string& what) { tell_drop(layer, path, what); });
   const auto stream = layer.open(digests_);
   ToldSource told(*stream, progress_);
   BoundedSource source(told, bytes_, rules_.max_bytes, layer.name);

@@ -50,6 +50,8 @@ class LayerReader {
   tree::InodeId add(const input::Layer& layer, tar::Entry& entry);
   void check_count(const input::Layer& layer, std::uint64_t count) const;
   void check_limits(const input::Layer& layer, const tar::Entry& entry);
+  // What is left out without harm to the tree: lists it, or else warns of the first of the layer.
+  void tell_drop(const input::Layer& layer, const std::string& path, const std::string& what);
   void warn_of_whiteout(const input::Layer& layer, const tar::Entry& entry);
 
   void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data);
@@ -65,6 +67,7 @@ class LayerReader {
   std::uint64_t bytes_ = 0;       // of all layers, uncompressed
   std::uint64_t text_bytes_ = 0;  // names and link targets that the tree holds
   std::uint64_t whiteout_warnings_ = 0;
+  bool told_drop_ = false;  // in this layer
   ContentRecord* record_ = nullptr;
   std::unique_ptr<ContentDigest> content_;  // with record_
   // Each entry of every layer: its inode, or kNoData.

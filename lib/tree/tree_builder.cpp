@@ -55,8 +55,9 @@ struct TreeBuilder::Impl {
   Tree tree;
   XattrPool xattrs;
   std::optional<LayerTree> layer;
+  OnDrop on_drop;
 
-  Inode make_inode(const tar::Entry& entry) {
+  Inode make_inode(tar::Entry& entry) {
     Inode inode;
     inode.type = file_type(entry.type);
     inode.permissions = entry.permissions;
@@ -70,10 +71,7 @@ struct TreeBuilder::Impl {
       inode.inline_data = entry.link_target;
       inode.size = entry.link_target.size();
     }
-    XattrSet set = entry.xattrs;
-    if (style == WhiteoutStyle::kOverlay)
-      std::erase_if(set, [](const tar::Xattr& xattr) { return is_overlay_xattr(xattr.name); });
-    inode.xattrs = xattrs.intern(std::move(set));
+    inode.xattrs = xattrs.intern(std::move(entry.xattrs));
     return inode;
   }
 
@@ -105,7 +103,7 @@ struct TreeBuilder::Impl {
     return false;
   }
 
-  InodeId add(const tar::Entry& entry) {
+  InodeId add(tar::Entry& entry) {
     const std::string path = normalize_path(entry.path);
     const std::size_t slash = path.rfind('/');
     const bool top = slash == std::string::npos;
@@ -113,7 +111,11 @@ struct TreeBuilder::Impl {
     const auto name = top ? std::string_view(path) : std::string_view(path).substr(slash + 1);
     OverlayMarks marks;
     if (style == WhiteoutStyle::kOverlay) {
-      marks = overlay_marks(entry);
+      marks = take_overlay_marks(entry, [&](const std::string& xattr) {
+        if (!on_drop) return;
+        on_drop(entry.path, concat("xattr ", util::printable(xattr),
+                                   ": dropped: means something to its overlay only"));
+      });
       if (marks.whiteout && !path.empty()) {
         layer->put_whiteout(layer->make_directory(parent), name);
         return kNoData;
@@ -140,7 +142,7 @@ struct TreeBuilder::Impl {
   }
 };
 
-TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}}) {
+TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}, {}}) {
   add_inode(impl_->tree, implicit_directory());
 }
 
@@ -151,7 +153,11 @@ void TreeBuilder::begin_layer() {
   impl_->layer.emplace(impl_->tree, kRootInode);
 }
 
-InodeId TreeBuilder::add(const tar::Entry& entry) {
+void TreeBuilder::on_drop(OnDrop call) {
+  impl_->on_drop = std::move(call);
+}
+
+InodeId TreeBuilder::add(tar::Entry entry) {
   ASSERT(impl_->layer);
   return impl_->add(entry);
 }

@@ -16,7 +16,9 @@
 // what the link's own header says of owner, mode or data is not used, as GNU tar does.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "tar/entry.h"
 #include "tree/node.h"
@@ -34,13 +36,18 @@ class TreeBuilder {
   TreeBuilder& operator=(const TreeBuilder&) = delete;
   ~TreeBuilder();
 
+  // Called with an entry's path and what of it is left out, and why: an xattr of overlayfs that
+  // hides nothing.
+  using OnDrop = std::function<void(const std::string& path, const std::string& what)>;
+  void on_drop(OnDrop call);
+
   // Range: layers do not nest.
   void begin_layer();
 
   // Takes an entry.  Returns the inode whose data the caller stores through inode() (a regular
   // file), else kNoData: a whiteout, a link or a type without data.
   // Throws kCorrupt and kUnsupported, naming the entry; the builder is then of no more use.
-  InodeId add(const tar::Entry& entry);
+  InodeId add(tar::Entry entry);
 
   // So far, without or with a name.
   std::size_t inode_count() const;

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <string_view>
 
 #include "tar/entry.h"
@@ -35,15 +37,19 @@ struct ClassifiedName {
 // For one path component.  Throws kCorrupt for a whiteout of "", "." or "..".
 ClassifiedName classify_name(std::string_view name);
 
-// How an entry reads under kOverlay.  Throws kUnsupported for overlayfs redirects and metacopy,
-// whose data is elsewhere.
+// How an entry reads under kOverlay.
 struct OverlayMarks {
   bool whiteout = false;
   bool opaque = false;
 };
-OverlayMarks overlay_marks(const tar::Entry& entry);
 
-// Is it book-keeping of overlayfs, which the image must not show?
-bool is_overlay_xattr(std::string_view name);
+// Takes the marks of overlayfs out of an entry, and one level off the names of those of an overlay
+// inside of it (trusted.overlay.overlay.X).  `left_out` is called with the name of each xattr that
+// only means something to the overlay that wrote it, and goes.  Throws kUnsupported for redirects
+// and metacopy, whose data is elsewhere.
+// Source: Linux Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts" and
+// fs/overlayfs/util.c, ovl_path_check_xwhiteout_xattr.
+OverlayMarks take_overlay_marks(tar::Entry& entry,
+                                const std::function<void(const std::string&)>& left_out);
 
 }  // namespace ondemand::tree

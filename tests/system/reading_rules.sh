@@ -66,6 +66,12 @@ mkfs-erofs-ondemand --output store --quiet --ref overlay --whiteouts overlayfs l
 grep -q 'etc/.wh.kept: .*whiteout' warnings || fail "no warning of a name that reads as a whiteout"
 blobctl export --store store overlay 2>/dev/null | tar --xattrs -tvv | grep -q overlay && fail "markers are left"
 
+make_tar marks.tar 'add("a", b"1", pax={"SCHILY.xattr.trusted.overlay.origin": "o", "SCHILY.xattr.trusted.overlay.overlay.origin": "o"}); add("b", b"1", pax={"SCHILY.xattr.trusted.overlay.origin": "o"})'
+mkfs-erofs-ondemand --output marks --ref marks --quiet --whiteouts overlayfs marks.tar 2>marks.err
+[ "$(grep -c 'warning: marks.tar: a: xattr trusted.overlay.origin: dropped: .*told once' marks.err)" -eq 1 ] || fail "$(cat marks.err)"
+mkfs-erofs-ondemand --output marks2 --ref marks --json --lossy --whiteouts overlayfs marks.tar 2>marks.err | jq -e '.dropped == 2' >/dev/null || fail "$(cat marks.err)"
+[ "$(blobctl export --store marks marks 2>/dev/null | tar --xattrs --xattrs-include='*' -tvv | grep -c 'x:.*trusted.overlay.origin')" -eq 1 ] || fail "the name of an inner overlay is lost"
+
 note "overlayfs whiteouts may be hard links to one device, and hide all the same"
 for name in a b c d/e kept; do mkdir -p "$(dirname "ovl-lower/$name")" && echo "lower $name" >"ovl-lower/$name"; done
 tar -cf ovl-lower.tar -C ovl-lower .

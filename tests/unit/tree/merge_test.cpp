@@ -193,6 +193,44 @@ TEST(Merge, OverlayXattrsMarkOpaqueDirectoriesAndVanish) {
   EXPECT_THROW(strict.add(opaque), util::Error);
 }
 
+TEST(Merge, MarksOfAnOverlayInsideOfAnOverlayLoseOneLevel) {
+  TreeBuilder builder(WhiteoutStyle::kOverlay);
+  std::vector<std::string> dropped;
+  builder.on_drop([&](const std::string& path, const std::string& what) {
+    dropped.push_back(path + ": " + what);
+  });
+  builder.begin_layer();
+  builder.add(parse_entry("f d/x 1"));
+  builder.end_layer();
+  builder.begin_layer();
+  tar::Entry nested = parse_entry("d d 2");
+  nested.xattrs = {{"trusted.overlay.origin", "o"},
+                   {"trusted.overlay.overlay.opaque", "y"},
+                   {"trusted.overlay.overlay.overlay.redirect", "r"},
+                   {"trusted.overlay.overlayish", "-"},
+                   {"trusted.z", "z"},
+                   {"user.overlay.overlay.whiteout", ""}};
+  builder.add(nested);
+  tar::Entry whiteout = parse_entry("f d/y 3");
+  whiteout.xattrs = {{"user.overlay.overlay.whiteout", ""}};
+  builder.add(whiteout);
+  tar::Entry full = parse_entry("f full 3");
+  full.size = 1;
+  full.xattrs = {{"trusted.overlay.whiteout", ""}};
+  builder.add(full);
+  builder.end_layer();
+  const Tree tree = builder.finish();
+  EXPECT_THAT(show(tree), ElementsAre("d/ 2", "d/x 1", "d/y 3", "full 3"));
+  EXPECT_EQ(*at(tree, "d").xattrs, (XattrSet{{"trusted.overlay.opaque", "y"},
+                                             {"trusted.overlay.overlay.redirect", "r"},
+                                             {"trusted.z", "z"},
+                                             {"user.overlay.whiteout", ""}}));
+  EXPECT_EQ(*at(tree, "d/y").xattrs, (XattrSet{{"user.overlay.whiteout", ""}}));
+  EXPECT_THAT(dropped, ElementsAre(HasSubstr("d: xattr trusted.overlay.origin: dropped"),
+                                   HasSubstr("d: xattr trusted.overlay.overlayish: dropped"),
+                                   HasSubstr("full: xattr trusted.overlay.whiteout: dropped")));
+}
+
 TEST(Merge, KeepsAllMetadataAndSharesEqualXattrs) {
   TreeBuilder builder;
   builder.begin_layer();
