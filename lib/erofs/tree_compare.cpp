@@ -48,8 +48,12 @@ std::vector<FileExtent> expected_extents(const Inode& inode) {
 
 class Comparer {
  public:
-  Comparer(const BootstrapReader& reader, const tree::Tree& tree)
-      : reader_(reader), tree_(tree), nids_(tree.inodes.size(), util::Nid{kUnknown}) {}
+  Comparer(const BootstrapReader& reader, const tree::Tree& tree,
+           const std::function<void()>& now_and_then)
+      : reader_(reader),
+        tree_(tree),
+        nids_(tree.inodes.size(), util::Nid{kUnknown}),
+        now_and_then_(now_and_then) {}
 
   std::vector<Nid> run() {
     if (!reader_.is_checksum_right()) differs("checksum of the superblock");
@@ -68,6 +72,7 @@ class Comparer {
 
  private:
   static constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
+  static constexpr std::uint64_t kInodesBetweenCalls = 4096;
   struct Directory {
     InodeId id;
     Nid nid;
@@ -94,6 +99,7 @@ class Comparer {
   std::unordered_map<std::uint64_t, InodeId> inode_of_;  // by nid: no two inodes share one
   std::vector<Directory> directories_;
   std::uint64_t ninodes_ = 0;
+  const std::function<void()>& now_and_then_;
 };
 
 void Comparer::compare_directory(std::size_t index) {
@@ -139,7 +145,7 @@ void Comparer::compare_inode(InodeId id, Nid nid) {
   const InodeInfo found = reader_.inode(nid);
   if (!inode_of_.emplace(nid.value, id).second) differs("inode, which another file has too,");
   nids_[id] = nid;
-  ++ninodes_;
+  if (++ninodes_ % kInodesBetweenCalls == 0 && now_and_then_) now_and_then_();
   if (found.type != expected.type) differs("type");
   if (found.permissions != expected.permissions) differs("mode");
   if (found.uid != expected.uid) differs("uid");
@@ -176,8 +182,9 @@ void Comparer::compare_data(const Inode& expected, const InodeInfo& found) {
 
 }  // namespace
 
-std::vector<Nid> compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree) {
-  return Comparer(reader, tree).run();
+std::vector<Nid> compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree,
+                                   const std::function<void()>& now_and_then) {
+  return Comparer(reader, tree, now_and_then).run();
 }
 
 }  // namespace ondemand::erofs

@@ -4,6 +4,7 @@
 // with it before it lets anyone see it.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "erofs/bootstrap_reader.h"
@@ -13,7 +14,8 @@ namespace ondemand::erofs {
 
 // Every inode, name, attribute, xattr, extent and inline byte.  Throws kInternal with the path at
 // the first difference.  Returns the nid of each inode of the tree, by InodeId; all ones for one
-// without a name.
-std::vector<util::Nid> compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree);
+// without a name.  Calls `now_and_then` every few thousand inodes.
+std::vector<util::Nid> compare_with_tree(const BootstrapReader& reader, const tree::Tree& tree,
+                                         const std::function<void()>& now_and_then = {});
 
 }  // namespace ondemand::erofs

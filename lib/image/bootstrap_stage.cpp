@@ -17,20 +17,35 @@ namespace {
 // Each piece is a frame of its own; the stream stays an ordinary zstd stream.
 constexpr std::size_t kFrameBytes = 4 * std::size_t{util::kMiB};
 
-store::StagedBlob compress(store::Store& store, util::Bytes bytes, int level,
+// Gives the bytes in pieces, and lets go of each when it has been used.
+template <class Use>
+void in_pieces(const util::MappedFile& mapped, Use use) {
+  for (util::Bytes left = mapped.bytes(); !left.empty();) {
+    const std::size_t len = std::min(left.size(), kFrameBytes);
+    use(left.first(len));
+    left = left.subspan(len);
+    mapped.release_pages();
+  }
+}
+
+hash::Digest digest_of(const util::MappedFile& mapped) {
+  hash::Sha256 sha;
+  in_pieces(mapped, [&sha](util::Bytes piece) { sha.update(piece); });
+  return sha.finish();
+}
+
+store::StagedBlob compress(store::Store& store, const util::MappedFile& mapped, int level,
                            BootstrapObject& object) {
   store::StagedBlob file = store.stage();
   codec::FrameCompressor compressor(level);
   hash::Sha256 sha;
   util::Buffer frame;
-  while (!bytes.empty()) {
-    const std::size_t len = std::min(bytes.size(), kFrameBytes);
-    compressor.compress(bytes.first(len), frame);
+  in_pieces(mapped, [&](util::Bytes piece) {
+    compressor.compress(piece, frame);
     sha.update(frame);
     file.write(frame);
     object.stored_size += frame.size();
-    bytes = bytes.subspan(len);
-  }
+  });
   object.digest = sha.finish();
   object.is_compressed = true;
   return file;
@@ -44,12 +59,12 @@ StagedBootstrap stage_bootstrap(store::Store& store, const tree::Tree& tree,
   const erofs::BootstrapResult written =
       erofs::write_bootstrap(tree, options, file.fd(), file.name());
   const util::MappedFile mapped(file.fd(), file.name());
-  compare_with_tree(erofs::BootstrapReader(mapped.bytes(), file.name()), tree);
+  compare_with_tree(erofs::BootstrapReader(mapped.bytes(), file.name()), tree,
+                    [&mapped] { mapped.release_pages(); });
   BootstrapObject object;
   object.size = written.size_bytes;
-  object.uncompressed_digest = hash::sha256(mapped.bytes());
-  if (zstd_level > 0)
-    return {compress(store, mapped.bytes(), zstd_level, object), object, written.inodes};
+  object.uncompressed_digest = digest_of(mapped);
+  if (zstd_level > 0) return {compress(store, mapped, zstd_level, object), object, written.inodes};
   object.digest = object.uncompressed_digest;
   object.stored_size = object.size;
   return {std::move(file), object, written.inodes};

@@ -22,4 +22,10 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size());
 }
 
+void MappedFile::release_pages() const {
+  // A shared mapping has nothing to lose.  What fails costs memory and nothing else.
+  if (!bytes_.empty())
+    ::madvise(const_cast<std::uint8_t*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+}
+
 }  // namespace ondemand::util

@@ -18,6 +18,10 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   Bytes bytes() const { return bytes_; }
+  // Lets go of the memory that reading took; the file's own pages stay with the kernel, and the
+  // next access maps them again.  A reader of a whole file calls it now and then, so that the
+  // file's size does not become its own.
+  void release_pages() const;
 
  private:
   Bytes bytes_;
