@@ -96,6 +96,23 @@ expect_error 2 'chunk-size' blobctl measure --chunk-size 5000 root.tar
 expect_error 2 'frame-size' blobctl measure --frame-size 5000 root.tar
 expect_error 2 'compression' blobctl measure --compression zip root.tar
 expect_error 2 'standard input' blobctl measure -
+while read -r pattern arguments; do
+  # shellcheck disable=SC2086 # words are wanted
+  refused 2 "$pattern" $arguments root.tar
+done <<'END'
+--whiteouts:.*oci.overlayfs --whiteouts x
+--whiteouts:.*oci.overlayfs --whiteouts 0
+--blobs:.*layer.image --blobs x
+--blobs:.*layer.image --blobs 1
+--max-bytes:.*negative --max-bytes -1
+--frame-size:.*negative --frame-size -4K
+--frame-size:.*4096 --frame-size 5000
+--chunk-size:.*power --chunk-size 12K
+--jobs --jobs 0
+--compression:.*zstd --compression zstd:99
+--max-blobs --max-blobs 0
+END
+SOURCE_DATE_EPOCH=abc refused 2 "SOURCE_DATE_EPOCH: .*'abc'" root.tar
 expect_error 1 'absent.tar: .*No such file' blobctl measure root.tar absent.tar
 expect_error 1 'cut.tar: ' blobctl measure cut.tar
 expect_error 2 'store' blobctl prepare app

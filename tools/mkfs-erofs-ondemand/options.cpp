@@ -3,8 +3,10 @@
 
 #include <CLI/CLI.hpp>
 #include <bit>
-#include <map>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "chunk/extent.h"
 #include "cli/tool_main.h"
@@ -23,11 +25,17 @@ constexpr unsigned kMaxJobs = 256;
 // Source: OCI distribution specification 1.1, "Pushing Manifests".
 constexpr std::size_t kMaxMaxBlobs = 2048;
 
+// Digits and a suffix: CLI11 alone takes -1 for the largest number.
+std::string check_size(const std::string& text) {
+  return text.starts_with('-') ? "must not be negative" : std::string();
+}
+
 // A size option: K, M, G suffixes are powers of 1024.
 CLI::Option* add_size(CLI::App& app, const char* name, std::uint64_t& value, const char* help,
                       std::uint64_t max, bool power_of_two) {
   return app.add_option(name, value, help)
       ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator(check_size, ""))
       ->check([max, power_of_two](const std::string& text) -> std::string {
         const auto size = util::parse_u64(text);
         if (!size || *size < chunk::kBlockSize || *size > max)
@@ -52,6 +60,28 @@ std::string check_compression(const std::string& text, Options& options) {
   return util::concat("must be none, zstd or zstd:1 to zstd:", kMaxZstdLevel);
 }
 
+// One of a few words.  CLI11's transformers would take the numbers behind them as well.
+template <class Value>
+CLI::Option* add_choice(CLI::App& app, const char* name, Value& value, const char* help,
+                        const std::vector<std::pair<std::string, Value>>& choices) {
+  std::string words;
+  for (const auto& [word, meaning] : choices)
+    words += (words.empty() ? "" : "|") + word;
+  return app
+      .add_option_function<std::string>(
+          name,
+          [&value, choices, words, name](const std::string& text) {
+            for (const auto& [word, meaning] : choices) {
+              if (word != text) continue;
+              value = meaning;
+              return;
+            }
+            throw CLI::ValidationError(name, util::concat("must be one of ", words));
+          },
+          help)
+      ->type_name(words);
+}
+
 void add_input_options(CLI::App& app, Options& options) {
   app.add_option("IMAGE", options.image,
                  "OCI archive, docker-save archive, OCI layout directory or root filesystem tar; "
@@ -62,12 +92,11 @@ void add_input_options(CLI::App& app, Options& options) {
 }
 
 void add_reading_options(CLI::App& app, Options& options) {
-  app.add_option("--whiteouts", options.rules.whiteouts,
-                 "what removes files of lower layers. oci: names that begin with .wh.; overlayfs: "
-                 "character devices 0:0 and trusted.overlay.* attributes")
-      ->type_name("oci|overlayfs")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, tree::WhiteoutStyle>{
-          {"oci", tree::WhiteoutStyle::kOci}, {"overlayfs", tree::WhiteoutStyle::kOverlay}}))
+  add_choice<tree::WhiteoutStyle>(
+      app, "--whiteouts", options.rules.whiteouts,
+      "what removes files of lower layers. oci: names that begin with .wh.; overlayfs: "
+      "character devices 0:0 and trusted.overlay.* attributes",
+      {{"oci", tree::WhiteoutStyle::kOci}, {"overlayfs", tree::WhiteoutStyle::kOverlay}})
       ->default_str("oci");
   app.add_flag("--lossy", options.rules.is_lossy,
                "drop what EROFS cannot hold (some extended attributes and ACLs) and tell it, "
@@ -80,7 +109,8 @@ void add_reading_options(CLI::App& app, Options& options) {
   app.add_option("--max-bytes", options.rules.max_bytes,
                  "refuse images whose layers have more bytes than this, uncompressed (1T)")
       ->type_name("SIZE")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(CLI::AsSizeValue(false))
+      ->transform(CLI::Validator(check_size, ""));  // the last one added runs first
 }
 
 void add_output_options(CLI::App& app, Options& options) {
@@ -102,12 +132,11 @@ void add_output_options(CLI::App& app, Options& options) {
       ->type_name("METHOD")
       ->capture_default_str()
       ->check([&options](const std::string& text) { return check_compression(text, options); });
-  app.add_option("--blobs", options.blobs,
-                 "layer: one blob for each layer, shared by images on one base; image: one blob of "
-                 "what the final tree needs")
-      ->type_name("layer|image")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, BlobLayout>{
-          {"layer", BlobLayout::kLayer}, {"image", BlobLayout::kImage}}))
+  add_choice<BlobLayout>(
+      app, "--blobs", options.blobs,
+      "layer: one blob for each layer, shared by images on one base; image: one blob of what the "
+      "final tree needs",
+      {{"layer", BlobLayout::kLayer}, {"image", BlobLayout::kImage}})
       ->default_str("layer");
 }
 
