@@ -8,6 +8,16 @@ start_test
 require_tools umoci jq
 
 first=$(real_image python)
+note "images on one base share its blobs bit for bit, without a dictionary"
+blobs_of() { mkfs-erofs-ondemand --json --no-sync -o "$work/shared" --ref "$1" "$2" | jq -r '.blobs[] | "\(.digest) \(.was_there // false)"'; }
+blobs_of one "$first" >"$work/one"
+blobs_of two "$(real_image python-plus)" >"$work/two"
+# The two layers of Debian below are the same in both; the layer above them is not.
+[ "$(head -n 2 "$work/two")" = "$(head -n 2 "$work/one" | sed 's/false$/true/')" ] ||
+  fail "the base is not shared: $(cat "$work/one" "$work/two")"
+[ "$(sed -n 3p "$work/two" | cut -d' ' -f2)" = false ] || fail "the third layer should differ"
+rm -rf "$work/shared"
+
 for name in python-plus python-old; do
   second=$(real_image "$name")
   ideal=$(blobctl measure --chunk-size 64K --json "$first" "$second" | jq '.images[1].chunks[0].stored[0].stored_bytes')

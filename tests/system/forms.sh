@@ -51,3 +51,18 @@ note "another time zone, locale and umask"
   umask 077
   TZ=Pacific/Auckland LC_ALL=C same environment "$work/oci.tar"
 )
+
+note "SOURCE_DATE_EPOCH: the same manifest at any time, and no later time of creation in it"
+created() { # STORE
+  local manifest config
+  manifest=$(jq -r '.manifests[0].digest' "$1/index.json" | cut -d: -f2)
+  config=$(jq -r '.config.digest' "$1/blobs/sha256/$manifest" | cut -d: -f2)
+  jq -r '.created' "$1/blobs/sha256/$config"
+}
+for copy in 1 2; do
+  SOURCE_DATE_EPOCH=86400 mkfs-erofs-ondemand -q --no-sync -o "$work/epoch-$copy" --ref app "$layout"
+done
+cmp "$work/epoch-1/index.json" "$work/epoch-2/index.json" || fail "two manifests of one epoch"
+[ "$(created "$work/epoch-1")" = 1970-01-02T00:00:00Z ] || fail "created at $(created "$work/epoch-1")"
+SOURCE_DATE_EPOCH=253402300799 mkfs-erofs-ondemand -q --no-sync -o "$work/epoch-3" --ref app "$layout"
+[[ $(created "$work/epoch-3") != 1970-* ]] || fail "an earlier time was changed: $(created "$work/epoch-3")"
