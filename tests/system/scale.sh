@@ -7,4 +7,4 @@
 start_test
 require_tools python3
 [ -x /usr/bin/time ] || skip "needs /usr/bin/time"
-"$ONDEMAND_SOURCE/scripts/bench-scale" "$ONDEMAND_BIN" --gib 0.5 --random-gib 0.1 --output "$work/out"
+"$ONDEMAND_SOURCE/scripts/bench-scale" "$ONDEMAND_BIN" --gib 0.5 --random-gib 0.1 --no-times --output "$work/out"
