@@ -180,9 +180,8 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
   BoundedSource source(told, bytes_, rules_.max_bytes, layer.name);
   tar::TarReader reader(source, layer.name);
   if (dropped_ != nullptr) {
-    reader.on_acl_without_numbers([&](const std::string& path, const std::string& reason) {
-      dropped_->add(
-          util::concat(layer.name, ": ", util::printable(path), ": ", reason, ": dropped"));
+    reader.on_loss([&](const tar::TarReader::Loss& loss) {
+      tell_drop(layer, loss.path, loss.what + ": dropped");
     });
   }
   for_each_entry(layer, reader, source, *stream, [&](tar::Entry& entry) {
@@ -206,8 +205,8 @@ void LayerReader::reread(const input::Layer& layer, FileSink& data,
   const auto stream = layer.open(digests_);
   ToldSource source(*stream, progress_);
   tar::TarReader reader(source, layer.name);
-  // What has no numbers was refused or dropped in the first pass.
-  reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
+  // What no image can hold was refused or dropped in the first pass.
+  reader.on_loss([](const tar::TarReader::Loss&) {});
   for_each_entry(layer, reader, source, *stream, [&](const tar::Entry& entry) {
     // Nothing but the order tells which entry is which: a file that somebody writes to meanwhile
     // must not get the extents of another.

@@ -2,6 +2,7 @@
 #include "image/read_rules.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "erofs/tree_walk.h"
 #include "erofs/xattr_codec.h"
@@ -62,14 +63,20 @@ bool drop_what_does_not_fit(tar::Entry& entry,
   std::size_t total = sizeof(ondisk::ErofsXattrIbodyHeader);
   for (const tar::Xattr& xattr : entry.xattrs)
     total += size_in_inode(xattr);
-  while (total > ondisk::kErofsXattrRegionMax) {
-    const auto largest = std::max_element(
-        entry.xattrs.begin(), entry.xattrs.end(),
-        [](const auto& a, const auto& b) { return size_in_inode(a) < size_in_inode(b); });
-    total -= size_in_inode(*largest);
-    tell(*largest, "one inode has no room for more than 256 KiB");
-    entry.xattrs.erase(largest);
+  if (total <= ondisk::kErofsXattrRegionMax) return true;
+  // In one go: an entry may have a hundred thousand of them.
+  std::vector<std::size_t> by_size(entry.xattrs.size());
+  std::iota(by_size.begin(), by_size.end(), std::size_t{0});
+  std::stable_sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) {
+    return size_in_inode(entry.xattrs[a]) > size_in_inode(entry.xattrs[b]);
+  });
+  for (const std::size_t i : by_size) {
+    if (total <= ondisk::kErofsXattrRegionMax) break;
+    total -= size_in_inode(entry.xattrs[i]);
+    tell(entry.xattrs[i], "one inode has no room for more than 256 KiB");
+    entry.xattrs[i].name.clear();  // no xattr has such a name
   }
+  std::erase_if(entry.xattrs, [](const tar::Xattr& xattr) { return xattr.name.empty(); });
   return true;
 }
 

@@ -162,7 +162,7 @@ ImageInput open_stream(std::unique_ptr<util::ByteSource> stream, const std::stri
     tee.tell(options.kept_bytes);
     tar::TarReader reader(tee, name);
     // Names alone matter here; whoever reads the data decides about the rest.
-    reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
+    reader.on_loss([](const tar::TarReader::Loss&) {});
     tar::Entry entry;
     while (undecided && reader.next(entry))
       undecided = detector.add(entry.path);

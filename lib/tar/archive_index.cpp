@@ -71,14 +71,14 @@ std::vector<MemberLocation> index_entries(TarReader& reader, const std::string& 
 std::vector<MemberLocation> index_archive(util::ByteSource& source, const std::string& name) {
   TarReader reader(source, name);
   // Names alone matter here; whoever reads the data decides about the rest.
-  reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
+  reader.on_loss([](const TarReader::Loss&) {});
   return index_entries(reader, name);
 }
 
 std::vector<MemberLocation> index_archive_file(int fd, const std::string& name) {
   PositionedFile file(fd, name);
   TarReader reader(file, name, [&file](std::uint64_t len) { return file.skip(len); });
-  reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
+  reader.on_loss([](const TarReader::Loss&) {});
   return index_entries(reader, name);
 }
 
@@ -86,7 +86,7 @@ void visit_paths(int fd, const std::string& name,
                  const std::function<bool(const std::string&)>& visit) {
   PositionedFile file(fd, name);
   TarReader reader(file, name, [&file](std::uint64_t len) { return file.skip(len); });
-  reader.on_acl_without_numbers([](const std::string&, const std::string&) {});
+  reader.on_loss([](const TarReader::Loss&) {});
   Entry entry;
   while (reader.next(entry) && visit(entry.path)) {
   }

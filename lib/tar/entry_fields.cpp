@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tar/entry_fields.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "tar/acl.h"
 #include "util/error.h"
@@ -39,15 +41,42 @@ void check_name(std::string_view name, std::string_view what, std::size_t limit)
                 concat(what, ": ", name.size(), " bytes long, the limit is ", limit));
 }
 
-void fill_xattrs(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl) {
+// The largest go, so that the fewest do.
+void limit_xattrs(RawEntry& raw, const Entry& entry, const TarReader::OnLoss& on_loss) {
+  std::size_t total = xattr_bytes(raw.pax);
+  if (total <= kMaxXattrBytes) return;
+  const std::string reason = concat(total, " bytes, the limit is ", kMaxXattrBytes);
+  if (!on_loss) throw Error(ErrorCode::kTooLarge, "extended attributes: " + reason);
+  using Position = decltype(raw.pax.xattrs)::iterator;
+  const auto size = [](Position xattr) { return xattr->first.size() + xattr->second.size(); };
+  std::vector<Position> by_size;
+  for (auto xattr = raw.pax.xattrs.begin(); xattr != raw.pax.xattrs.end(); ++xattr)
+    by_size.push_back(xattr);
+  std::stable_sort(by_size.begin(), by_size.end(),
+                   [&](Position a, Position b) { return size(a) > size(b); });
+  for (const Position xattr : by_size) {
+    if (total <= kMaxXattrBytes) return;
+    total -= size(xattr);
+    on_loss({entry.path, concat("xattr ", util::printable(xattr->first), ": one of ", reason)});
+    raw.pax.xattrs.erase(xattr);
+  }
+}
+
+void fill_xattrs(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss) {
+  limit_xattrs(raw, entry, on_loss);
+  if (!raw.pax.acl_nfs4.empty()) {
+    const char* const reason = "acl ace: erofs has no place for an NFSv4 ACL";
+    if (!on_loss) throw Error(ErrorCode::kUnsupported, reason);
+    on_loss({entry.path, reason});
+  }
   const auto add_acl = [&](const std::string& text, std::string_view name, bool is_default) {
     if (text.empty()) return;
     std::string value;
     try {
       value = acl_xattr_from_text(text, is_default);
     } catch (const Error& error) {
-      if (!on_acl || error.code() != ErrorCode::kUnsupported) throw;
-      if (!raw.pax.xattrs.contains(std::string(name))) on_acl(entry.path, error.message());
+      if (!on_loss || error.code() != ErrorCode::kUnsupported) throw;
+      if (!raw.pax.xattrs.contains(std::string(name))) on_loss({entry.path, error.message()});
       return;
     }
     // The binary form, where it is there too, says it exactly.
@@ -99,7 +128,7 @@ EntryType type_of(const RawEntry& raw, bool& known) {
   }
 }
 
-void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl) {
+void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss) {
   entry.path = path_of(raw);
   check_name(entry.path, "path", kMaxPathBytes);
   entry.link_target.clear();
@@ -117,7 +146,7 @@ void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl) {
     entry.rdev_major = to_id(raw.pax.rdev_major.value_or(raw.header.rdev_major), "device major");
     entry.rdev_minor = to_id(raw.pax.rdev_minor.value_or(raw.header.rdev_minor), "device minor");
   }
-  fill_xattrs(raw, entry, on_acl);
+  fill_xattrs(raw, entry, on_loss);
 }
 
 }  // namespace ondemand::tar

@@ -28,7 +28,7 @@ const std::string& path_of(const RawEntry& raw);
 EntryType type_of(const RawEntry& raw, bool& known);
 
 // Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.
-// Throws kCorrupt, kUnsupported; not for an ACL without numbers when there is an `on_acl`.
-void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnAcl& on_acl);
+// Throws kCorrupt, kUnsupported, kTooLarge; for ACLs and xattrs only when there is no `on_loss`.
+void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss);
 
 }  // namespace ondemand::tar

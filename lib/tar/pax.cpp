@@ -174,10 +174,16 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
     values.acl_access = text;
   } else if (key == "SCHILY.acl.default") {
     values.acl_default = text;
+  } else if (key == "SCHILY.acl.ace") {
+    values.acl_nfs4 = text;
+  } else if (key == "SCHILY.fflags") {
+    values.file_flags = text;
   } else if (key.starts_with("GNU.sparse.")) {
     apply_sparse(values, key, text);
   }
 }
+
+}  // namespace
 
 std::size_t xattr_bytes(const PaxValues& values) {
   std::size_t total = 0;
@@ -186,17 +192,9 @@ std::size_t xattr_bytes(const PaxValues& values) {
   return total;
 }
 
-void check_xattr_total(const PaxValues& values) {
-  const std::size_t total = xattr_bytes(values);
-  if (total > kMaxXattrBytes)
-    throw util::Error(ErrorCode::kTooLarge, concat("extended attributes: ", total,
-                                                   " bytes, the limit is ", kMaxXattrBytes));
-}
-
-}  // namespace
-
 std::size_t stored_bytes(const PaxValues& values) {
   std::size_t total = xattr_bytes(values) + values.acl_access.size() + values.acl_default.size() +
+                      values.acl_nfs4.size() + values.file_flags.size() +
                       values.sparse_map.size() * sizeof(values.sparse_map[0]);
   for (const auto* text : {&values.path, &values.link_target, &values.sparse_name})
     total += *text ? (*text)->size() : 0;
@@ -241,7 +239,6 @@ void parse_pax_records(util::Bytes body, PaxValues& values) {
     apply_record(values, record.substr(0, equals), record.substr(equals + 1));
     rest.remove_prefix(len);
   }
-  check_xattr_total(values);
 }
 
 }  // namespace ondemand::tar

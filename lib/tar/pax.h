@@ -32,6 +32,8 @@ struct PaxValues {
   std::map<std::string, std::string> xattrs;
   std::string acl_access;   // text form; empty = none
   std::string acl_default;  // text form; empty = none
+  std::string acl_nfs4;     // text form of an NFSv4 ACL; empty = none
+  std::string file_flags;   // "nodump,schg": BSD's and chattr's; empty = none
 
   // GNU sparse formats 0.0, 0.1 and 1.0.
   std::optional<std::string> sparse_name;
@@ -43,8 +45,11 @@ struct PaxValues {
 };
 
 // Applies the records of one header body to `values`; an empty value takes the record back.
-// Throws kCorrupt for anything that is not a list of records, kTooLarge above the limits.
+// Throws kCorrupt for anything that is not a list of records, kTooLarge above kMaxSparsePieces.
 void parse_pax_records(util::Bytes body, PaxValues& values);
+
+// Names and values.  Unit: bytes.
+std::size_t xattr_bytes(const PaxValues& values);
 
 // What the values take in memory, about.  Unit: bytes.
 std::size_t stored_bytes(const PaxValues& values);

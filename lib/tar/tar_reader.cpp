@@ -49,7 +49,7 @@ class TarReader::Impl {
 
   bool next(Entry& entry);
   bool read_block(DataBlock& block);
-  void on_acl_without_numbers(OnAcl call) { on_acl_ = std::move(call); }
+  void on_loss(OnLoss call) { on_loss_ = std::move(call); }
   std::optional<std::uint64_t> data_offset() const { return data_offset_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
   bool has_end_mark() const { return has_end_mark_; }
@@ -68,6 +68,7 @@ class TarReader::Impl {
   bool hardlink_has_data(const Header& header, std::uint64_t stored);
   void finish_data();
   void warn(std::string_view text);
+  void tell_of_flags(const RawEntry& raw);
 
   BlockInput input_;
   std::string name_;
@@ -88,13 +89,25 @@ class TarReader::Impl {
   std::uint64_t padding_ = 0;     // to the end of the last block
   std::optional<std::uint64_t> data_offset_;
   std::vector<std::string> warnings_;
-  OnAcl on_acl_;
+  OnLoss on_loss_;
+  bool told_flags_ = false;
 };
 
 void TarReader::Impl::warn(std::string_view text) {
   if (warnings_.size() >= kMaxWarnings) return;
   const std::string entry = entry_path_.empty() ? "" : concat(util::printable(entry_path_), " ");
   warnings_.push_back(concat(name_, ": ", entry, "at byte ", entry_offset_, ": ", text));
+}
+
+// Archives of BSDs have them for nearly every file.
+void TarReader::Impl::tell_of_flags(const RawEntry& raw) {
+  if (raw.pax.file_flags.empty()) return;
+  const std::string flags = util::printable(std::string_view(raw.pax.file_flags).substr(0, 256));
+  if (on_loss_) {
+    on_loss_({path_of(raw), concat("file flags ", flags, ": erofs has none")});
+  } else if (!std::exchange(told_flags_, true)) {
+    warn(concat("file flags ", flags, " are left out, and so are those of other entries"));
+  }
 }
 
 bool TarReader::Impl::next(Entry& entry) {
@@ -129,12 +142,14 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
   }
   // Only now, so that a global header behind the entry's own one does not win.
   raw.pax = global_;
+  entry_path_ = path_of(raw).substr(0, 256);
   parse_pax_records(util::as_bytes(local_records_), raw.pax);
   entry_path_ = path_of(raw).substr(0, 256);
   bool known_type = false;
   entry.type = type_of(raw, known_type);
   if (!known_type) warn("unknown type, taken for a regular file");
-  fill_entry(raw, entry, on_acl_);
+  fill_entry(raw, entry, on_loss_);
+  tell_of_flags(raw);
   begin_data(raw, entry);
   return true;
 }
@@ -348,8 +363,8 @@ void TarReader::Impl::finish_data() {
 TarReader::TarReader(util::ByteSource& source, std::string name, Skipper skipper)
     : impl_(std::make_unique<Impl>(source, std::move(name), std::move(skipper))) {}
 TarReader::~TarReader() = default;
-void TarReader::on_acl_without_numbers(OnAcl call) {
-  impl_->on_acl_without_numbers(std::move(call));
+void TarReader::on_loss(OnLoss call) {
+  impl_->on_loss(std::move(call));
 }
 bool TarReader::next(Entry& entry) {
   return impl_->next(entry);

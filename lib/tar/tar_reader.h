@@ -43,10 +43,16 @@ class TarReader {
   TarReader& operator=(const TarReader&) = delete;
   ~TarReader();
 
-  // Called with an entry's path and a reason for an ACL that names users or groups without their
-  // numbers, which is then left out.  Without it such an entry throws kUnsupported.
-  using OnAcl = std::function<void(const std::string& path, const std::string& reason)>;
-  void on_acl_without_numbers(OnAcl call);
+  // What an entry has that no image can hold: an ACL that names users or groups without their
+  // numbers or is one of NFSv4, xattrs of over kMaxXattrBytes, file flags.
+  struct Loss {
+    std::string path;
+    std::string what;  // and why
+  };
+  // Called for each, which is then left out.  Without it such an entry throws kUnsupported or
+  // kTooLarge; file flags, which matter to who writes or dumps, give one warning for the archive.
+  using OnLoss = std::function<void(const Loss& loss)>;
+  void on_loss(OnLoss call);
 
   // Moves to the next entry, skipping data that was not read.  False at the end of the archive:
   // its end mark, or the end of the source between two entries.  What lies behind the end mark is

@@ -33,8 +33,16 @@ expect_error 1 '\(file\): acl user:alice:r--: names a user without a number' mkf
 make_tar device.tar 'add("etc/a", b"x"); add("dev/odd", type=tarfile.CHRTYPE, devmajor=5000, devminor=1)'
 expect_error 1 'dev/odd: .*device number 5000:1' mkfs-erofs-ondemand --output device device.tar
 
+make_tar ace.tar 'add("file", b"x", pax={"SCHILY.acl.ace": "owner@:rwxp:-------:allow"})'
+expect_error 1 '\(file\): acl ace: erofs has no place for an NFSv4 ACL' mkfs-erofs-ondemand --output ace ace.tar
+make_tar huge.tar 'add("dir/huge", b"x", pax={"SCHILY.xattr.user.huge": "v" * 2000000})'
+expect_error 1 '\(dir/huge\): extended attributes: 2000009 bytes' mkfs-erofs-ondemand --output huge huge.tar
+make_tar flags.tar 'add("file", b"x", pax={"SCHILY.fflags": "nodump"})'
+mkfs-erofs-ondemand --output flags-told --quiet flags.tar 2>flags.err
+grep -q 'warning: flags.tar: file at byte 0: file flags nodump are left out' flags.err || fail "$(cat flags.err)"
+
 note "--lossy drops it, and tells each"
-for name in mac big acl device; do
+for name in mac big acl device ace huge flags; do
   mkfs-erofs-ondemand --output $name --ref app --lossy --json $name.tar >$name.json 2>$name.err
   [ "$(jq .dropped $name.json)" -eq 1 ] || fail "$name: dropped $(jq .dropped $name.json)"
   [ "$(wc -l <$name.err)" -eq 1 ] || fail "$name: $(cat $name.err)"

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include "support/tar_literal.h"
+#include "tar/tar_reader.h"
+#include "unit/tar/read_archive.h"
+
+namespace ondemand::tar {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::pax_member;
+using testing_support::pax_record;
+using testing_support::tar_end;
+using testing_support::tar_member;
+
+std::string file(const std::string& path, const std::string& data = "x") {
+  testing_support::TarHeader header;
+  header.path = path;
+  header.size = data.size();
+  return tar_member(header, data);
+}
+
+struct Losses {
+  std::vector<Entry> entries;
+  std::vector<std::string> told;  // "path: what"
+  std::vector<std::string> warnings;
+};
+
+Losses read_lossy(const std::string& archive, bool is_lossy = true) {
+  Losses out;
+  util::MemorySource source(util::as_bytes(archive));
+  TarReader reader(source, "a.tar");
+  if (is_lossy) {
+    reader.on_loss(
+        [&](const TarReader::Loss& loss) { out.told.push_back(loss.path + ": " + loss.what); });
+  }
+  Entry entry;
+  while (reader.next(entry))
+    out.entries.push_back(entry);
+  out.warnings = reader.warnings();
+  return out;
+}
+
+TEST(TarReaderLoss, NfsAclsAreRefusedOrTold) {
+  const std::string archive = pax_member(pax_record("SCHILY.acl.ace", "owner@:rwxp:-------:allow") +
+                                         pax_record("SCHILY.xattr.user.a", "1")) +
+                              file("dir/f") + tar_end();
+  EXPECT_EQ(read_error(archive).code(), util::ErrorCode::kUnsupported);
+  EXPECT_THAT(read_error(archive).message(), HasSubstr("(dir/f): acl ace: erofs has no place"));
+  const Losses losses = read_lossy(archive);
+  EXPECT_THAT(losses.told, ElementsAre(HasSubstr("dir/f: acl ace: erofs has no place")));
+  EXPECT_EQ(losses.entries.at(0).xattrs, (std::vector<Xattr>{{"user.a", "1"}}));
+}
+
+TEST(TarReaderLoss, FileFlagsAreToldOnceOrEach) {
+  std::string archive;
+  for (const char* name : {"f", "g"})
+    archive += pax_member(pax_record("SCHILY.fflags", "nodump")) + file(name);
+  archive += file("plain") + tar_end();
+  const Losses strict = read_lossy(archive, false);
+  EXPECT_THAT(strict.warnings, ElementsAre(HasSubstr("f at byte 0: file flags nodump are left")));
+  EXPECT_EQ(strict.entries.size(), 3u);
+  const Losses lossy = read_lossy(archive);
+  EXPECT_THAT(lossy.told, ElementsAre("f: file flags nodump: erofs has none",
+                                      "g: file flags nodump: erofs has none"));
+  EXPECT_TRUE(lossy.warnings.empty());
+}
+
+TEST(TarReaderLoss, TheLargestXattrsGoWhereAllAreOverTheLimit) {
+  const std::string archive =
+      pax_member(pax_record("SCHILY.xattr.user.a", std::string(600'000, 'a')) +
+                 pax_record("SCHILY.xattr.user.b", std::string(700'000, 'b')) +
+                 pax_record("SCHILY.xattr.user.c", "c")) +
+      file("dir/f") + tar_end();
+  EXPECT_EQ(read_error(archive).code(), util::ErrorCode::kTooLarge);
+  EXPECT_THAT(read_error(archive).message(),
+              HasSubstr("(dir/f): extended attributes: 1300019 bytes, the limit is 1048576"));
+  const Losses losses = read_lossy(archive);
+  EXPECT_THAT(losses.told, ElementsAre(HasSubstr("dir/f: xattr user.b: one of 1300019 bytes")));
+  EXPECT_EQ(losses.entries.at(0).xattrs.size(), 2u);
+}
+
+}  // namespace
+}  // namespace ondemand::tar
