@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "input/image_input.h"
@@ -48,6 +49,37 @@ class ImageBuilder : public ::testing::Test {
     return build;
   }
 
+  // An image of root file systems, each of one file that the shell command writes.
+  input::ImageInput layers(const std::vector<std::string>& commands) {
+    input::ImageInput out;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+      const std::string name = "layer" + std::to_string(i);
+      const std::string script = "set -e; cd " + dir_.path().native() + "; mkdir -p " + name +
+                                 "; " + commands[i] + " > " + name + "/" + name + "; tar -cf " +
+                                 name + ".tar -C " + name + " .";
+      EXPECT_EQ(std::system(script.c_str()), 0);
+      input::InputOptions in;
+      in.image = (dir_.path() / (name + ".tar")).native();
+      input::ImageInput one = input::open_image(in);
+      if (i == 0)
+        out = std::move(one);
+      else
+        out.layers.push_back(std::move(one.layers.at(0)));
+    }
+    return out;
+  }
+
+  // Every file below, with its content.
+  static std::vector<std::string> files_of(const fs::path& directory) {
+    std::vector<std::string> out;
+    for (const auto& file : fs::recursive_directory_iterator(directory))
+      out.push_back(file.path().native() +
+                    (file.is_regular_file() ? ": " + util::read_text_file(file.path(), util::kMiB)
+                                            : std::string()));
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
   test::TemporaryDirectory dir_;
   std::string tar_;
 };
@@ -89,6 +121,50 @@ TEST_F(ImageBuilder, VerifyChangesNoByte) {
     verified.verify = true;
     const std::string name = one_blob ? "image" : "layer";
     EXPECT_EQ(build(name, verified).manifest, build(name + "2", options(2, one_blob)).manifest);
+  }
+}
+
+// What the disk loses while nobody looks: a byte of a blob that is complete but has no name yet.
+TEST_F(ImageBuilder, AStagedBlobThatIsDamagedBeforeVerifyLeavesTheStoreAsItWas) {
+  for (const bool verify : {true, false}) {
+    SCOPED_TRACE(verify);
+    const fs::path store_path = dir_.path() / (verify ? "verified" : "unverified");
+    {
+      store::Store store = store::Store::create_or_open(store_path, util::Durability::kNoSync);
+      input::ImageInput other = layers({"seq 3 4000"});
+      build_image(other, store, options(1));
+    }
+    const std::vector<std::string> before = files_of(store_path);
+    input::ImageInput input = layers({"seq 100 60000", "seq 200 200", "seq 300 300"});
+    bool is_damaged = false;
+    // The first layer's blob is complete when the third layer is opened.
+    input.layers.at(2).open_stored = [&, open = input.layers.at(2).open_stored] {
+      for (const auto& file : fs::recursive_directory_iterator(store_path / ".tmp")) {
+        if (!file.is_regular_file() || file.file_size() < 10000) continue;
+        const util::Fd fd = util::open_file(file.path(), O_RDWR);
+        std::uint8_t byte = 0;
+        util::pread_full(fd.get(), util::MutableBytes(&byte, 1), 5000, "staged blob");
+        byte ^= 1;
+        util::pwrite_full(fd.get(), util::Bytes(&byte, 1), 5000, "staged blob");
+        is_damaged = true;
+      }
+      return open();
+    };
+    BuildOptions build = options(1);
+    build.verify = verify;
+    std::string error;
+    {
+      store::Store store = store::Store::create_or_open(store_path, util::Durability::kNoSync);
+      try {
+        build_image(input, store, build);
+      } catch (const util::Error& thrown) {
+        error = thrown.what();
+      }
+    }
+    ASSERT_TRUE(is_damaged);
+    // Without --verify nothing notices: the test damages what the image needs.
+    EXPECT_EQ(error.find("verify") != std::string::npos, verify) << error;
+    EXPECT_EQ(files_of(store_path) == before, verify);
   }
 }
 
