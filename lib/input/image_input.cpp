@@ -12,6 +12,7 @@
 #include "codec/decompress.h"
 #include "input/layout_image.h"
 #include "input/objects.h"
+#include "input/peek_source.h"
 #include "input/spool.h"
 #include "oci/docker_archive.h"
 #include "oci/json.h"
@@ -37,13 +38,29 @@ struct Opened {
   std::uint64_t size = 0;  // Unit: bytes; of a seekable one
 };
 
+// The start of a file or stream that says what it is, when it is none of our forms.
+void refuse_other_formats(util::Bytes head, const std::string& name) {
+  const std::string_view text = util::as_text(head);
+  // A tar may begin with a file called "[" or "{arch}".
+  // Source: POSIX.1-2017 pax, "ustar Interchange Format", the magic.
+  if (text.size() >= 262 && text.substr(257, 5) == "ustar") return;
+  std::string_view kind;
+  if (text.starts_with("PK\x03\x04") || text.starts_with("PK\x05\x06")) kind = "a zip archive";
+  if (text.starts_with("BZh")) kind = "compressed with bzip2";
+  if (text.starts_with("{") || text.starts_with("[")) kind = "a JSON document";
+  if (!kind.empty())
+    throw Error(ErrorCode::kUnsupported, concat(name, ": read: is ", kind, ", not a tar archive"));
+}
+
 // A decompressing source that owns all that it is made of.
 class OwnedDecompressor : public util::ByteSource {
  public:
   OwnedDecompressor(std::unique_ptr<util::ByteSource> inner, std::string name)
       : inner_(std::move(inner)), peek_(*inner_) {
-    compression_ = codec::detect_compression(peek_.peek());
-    is_empty_ = peek_.peek().empty();
+    const util::Bytes head = peek_.peek();
+    is_empty_ = head.empty();
+    refuse_other_formats(head, name);
+    compression_ = codec::detect_compression(head);
     plain_ = codec::make_decompressor(compression_, peek_, std::move(name));
   }
   std::size_t read(util::MutableBytes out) override { return plain_->read(out); }
@@ -59,17 +76,6 @@ class OwnedDecompressor : public util::ByteSource {
 
 [[noreturn]] void throw_empty(const std::string& name) {
   throw Error(ErrorCode::kCorrupt, concat(name, ": read: is empty"));
-}
-
-// The start of a file that says what it is, when it is none of our forms.
-void refuse_other_formats(util::Bytes head, const std::string& name) {
-  const std::string_view text = util::as_text(head);
-  std::string_view kind;
-  if (text.starts_with("PK\x03\x04") || text.starts_with("PK\x05\x06")) kind = "a zip archive";
-  if (text.starts_with("BZh")) kind = "compressed with bzip2";
-  if (text.starts_with("{") || text.starts_with("[")) kind = "a JSON document";
-  if (!kind.empty())
-    throw Error(ErrorCode::kUnsupported, concat(name, ": read: is ", kind, ", not a tar archive"));
 }
 
 ImageInput make_rootfs(const InputOptions& options, const std::string& name,
@@ -231,7 +237,7 @@ ImageInput open_image(const InputOptions& options) {
   }
   probe(opened);
   if (opened.seekable) {
-    std::array<std::uint8_t, codec::kDetectBytes> head{};
+    std::array<std::uint8_t, PeekSource::kPeekBytes> head{};
     const std::size_t len = util::pread_some(opened.fd.get(), head, 0, opened.name);
     if (len == 0) throw_empty(opened.name);
     const util::Bytes start = util::Bytes(head).first(len);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "input/layer.h"
 
+#include "codec/decompress.h"
 #include "util/error.h"
 #include "util/text.h"
 

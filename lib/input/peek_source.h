@@ -5,7 +5,6 @@
 
 #include <array>
 
-#include "codec/decompress.h"
 #include "util/bytes.h"
 #include "util/stream.h"
 
@@ -16,14 +15,17 @@ class PeekSource : public util::ByteSource {
   // Borrows `inner`.
   explicit PeekSource(util::ByteSource& inner) : inner_(inner) {}
 
-  // The first bytes, as many as detect_compression() wants, fewer only when the stream is shorter.
+  // A header of a tar archive, and more than detect_compression() wants.
+  static constexpr std::size_t kPeekBytes = 512;
+
+  // The first bytes, fewer than kPeekBytes only when the stream is shorter.
   // To be called before read().
   util::Bytes peek();
   std::size_t read(util::MutableBytes out) override;
 
  private:
   util::ByteSource& inner_;
-  std::array<std::uint8_t, codec::kDetectBytes> head_{};
+  std::array<std::uint8_t, kPeekBytes> head_{};
   std::size_t head_len_ = 0;
   std::size_t position_ = 0;
 };

@@ -9,6 +9,7 @@
 
 #include <thread>
 
+#include "support/tar_literal.h"
 #include "unit/input/image_maker.h"
 
 namespace ondemand::input {
@@ -45,7 +46,13 @@ class ImageInputTest : public ::testing::Test {
     const util::Fd in(ends[0]);
     InputOptions options = options_for("-");
     options.stdin_fd = in.get();
-    const std::string out = content_of(open_image(options));
+    std::string out;
+    try {
+      out = content_of(open_image(options));
+    } catch (...) {
+      writer.join();  // the pipe holds all that the tests with errors write
+      throw;
+    }
     writer.join();
     return out;
   }
@@ -136,6 +143,36 @@ TEST_F(ImageInputTest, APipedRootFileSystemIsReadOnce) {
   const ImageInput image = open_image(options_for(at("base.tar.gz")));
   image.layers[0].open()->finish();
   expect_error(ErrorCode::kUnsupported, "read already", [&] { image.layers[0].open(); });
+}
+
+TEST_F(ImageInputTest, AnotherFormatIsNamedInAPipeAsInAFile) {
+  const std::pair<const char*, const char*> formats[] = {
+      {"PK\x03\x04 and more", "is a zip archive"},
+      {"BZh91AY&SY", "is compressed with bzip2"},
+      {"{\"schemaVersion\": 2}", "is a JSON document"}};
+  for (const auto& [bytes, message] : formats) {
+    for (const std::size_t len : {std::size_t{0}, std::size_t{2000}}) {
+      const std::string text = bytes + std::string(len, ' ');
+      test::write_text(at("other"), text);
+      expect_error(ErrorCode::kUnsupported, message,
+                   [this] { open_image(options_for(at("other"))); });
+      expect_error(ErrorCode::kUnsupported, message, [this] { content_from_pipe(at("other")); });
+    }
+  }
+  test::write_text(at("other"), std::string(2000, 't'));
+  expect_error(ErrorCode::kCorrupt, "not a tar archive",
+               [this] { content_from_pipe(at("other")); });
+}
+
+TEST_F(ImageInputTest, ATarMayBeginWithANameThatLooksLikeAnotherFormat) {
+  for (const char* name : {"[", "{arch}", "BZh9"}) {
+    testing_support::TarHeader header;
+    header.path = name;
+    const std::string tar = testing_support::tar_member(header, "1") + testing_support::tar_end();
+    test::write_text(at("odd.tar"), tar);
+    EXPECT_EQ(content_of(open_image(options_for(at("odd.tar")))), tar) << name;
+    EXPECT_EQ(content_from_pipe(at("odd.tar")), tar) << name;
+  }
 }
 
 TEST_F(ImageInputTest, OtherFilesAreNamed) {
