@@ -27,7 +27,7 @@ constexpr const char* kOddNumbers[] = {"",
                                        "18446744073709551615",
                                        "18446744073709551616",
                                        "0xffffffffffffffff"};
-constexpr std::uint32_t kSeldom = 3000;   // a file that is put away ends the game
+constexpr std::uint32_t kSeldom = 3000;  // a file that is put away ends the game
 constexpr std::size_t kLongTail = 5000;  // more than a page
 
 }  // namespace
