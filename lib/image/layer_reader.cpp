@@ -113,6 +113,7 @@ void LayerReader::copy_data(tar::TarReader& reader, tree::InodeId inode, std::ui
 void LayerReader::set_rules(const ReadRules& rules, DropList& dropped) {
   rules_ = rules;
   dropped_ = rules.is_lossy ? &dropped : nullptr;
+  if (rules.is_lossy) builder_.set_lossy();
 }
 
 void LayerReader::check_count(const input::Layer& layer, std::uint64_t count) const {
@@ -149,6 +150,14 @@ void LayerReader::tell_drop(const input::Layer& layer, const std::string& path,
   }
 }
 
+void LayerReader::drop_entry(const input::Layer& layer, const std::string& path) {
+  try {
+    builder_.drop(path);
+  } catch (const util::Error& error) {
+    throw error.with_context(layer.name);
+  }
+}
+
 // The tree knows the entry's name only; people need the archive's as well.
 tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
   check_limits(layer, entry);
@@ -159,7 +168,10 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
   const auto drop = [&](const std::string& what) {
     dropped_->add(util::concat(layer.name, ": ", util::printable(entry.path), ": ", what));
   };
-  if (dropped_ != nullptr && !drop_what_does_not_fit(entry, drop)) return tree::kNoData;
+  if (dropped_ != nullptr && !drop_what_does_not_fit(entry, drop)) {
+    drop_entry(layer, entry.path);
+    return tree::kNoData;
+  }
   tree::InodeId inode = tree::kNoData;
   try {
     inode = builder_.add(entry);
@@ -181,7 +193,11 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
   tar::TarReader reader(source, layer.name);
   if (dropped_ != nullptr) {
     reader.on_loss([&](const tar::TarReader::Loss& loss) {
-      tell_drop(layer, loss.path, loss.what + ": dropped");
+      tell_drop(layer, loss.path,
+                loss.what + (loss.is_entry ? ": dropped with the entry" : ": dropped"));
+      if (!loss.is_entry) return;
+      check_count(layer, ++entries_);
+      drop_entry(layer, loss.path);
     });
   }
   for_each_entry(layer, reader, source, *stream, [&](tar::Entry& entry) {

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "tar/acl.h"
+#include "tar/unfit_entry.h"
+#include "util/align.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -24,7 +26,7 @@ using util::ErrorCode;
 
 std::uint32_t to_id(std::int64_t value, std::string_view field) {
   if (!std::in_range<std::uint32_t>(value))
-    throw Error(ErrorCode::kUnsupported, concat(field, " ", value, ": does not fit 32 bits"));
+    throw UnfitEntry(ErrorCode::kUnsupported, concat(field, " ", value, ": does not fit 32 bits"));
   return static_cast<std::uint32_t>(value);
 }
 
@@ -37,8 +39,8 @@ void check_name(std::string_view name, std::string_view what, std::size_t limit)
   if (name.empty()) corrupt(concat(what, ": empty"));
   if (name.find('\0') != std::string_view::npos) corrupt(concat(what, ": NUL in the name"));
   if (name.size() > limit)
-    throw Error(ErrorCode::kUnsupported,
-                concat(what, ": ", name.size(), " bytes long, the limit is ", limit));
+    throw UnfitEntry(ErrorCode::kUnsupported,
+                     concat(what, ": ", name.size(), " bytes long, the limit is ", limit));
 }
 
 // The largest go, so that the fewest do.
@@ -126,6 +128,24 @@ EntryType type_of(const RawEntry& raw, bool& known) {
       known = false;
       return EntryType::kRegular;
   }
+}
+
+bool hardlink_has_data(const Header& header, std::uint64_t stored, BlockInput& input) {
+  if (header.dialect == Dialect::kV7 || header.dialect == Dialect::kGnu) return false;
+  const util::Bytes next = input.peek(kBlock);
+  if (next.size() < kBlock || has_header_checksum(next)) return false;
+  if (!is_zero_block(next)) return true;
+  if (header.dialect != Dialect::kUstar) return false;
+
+  // Either the end mark or data that begins with zeros: what lies behind the data decides.
+  constexpr std::size_t kLimit = BlockInput::kBufferSize;
+  if (stored > kLimit - 2 * kBlock) return input.peek(kLimit).size() == kLimit;
+  const auto rounded = static_cast<std::size_t>(util::round_up<std::uint64_t>(stored, kBlock));
+  const util::Bytes seen = input.peek(rounded + kBlock);
+  if (seen.size() < rounded) return false;
+  if (seen.size() < rounded + kBlock) return !is_zero_block(seen);
+  const util::Bytes behind = seen.subspan(rounded);
+  return is_zero_block(behind) || has_header_checksum(behind);
 }
 
 void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss) {

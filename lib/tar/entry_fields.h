@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "tar/block_input.h"
 #include "tar/entry.h"
 #include "tar/header.h"
 #include "tar/pax.h"
@@ -27,8 +28,13 @@ const std::string& path_of(const RawEntry& raw);
 // `known` tells whether the type letter is one that we know; others are regular files.
 EntryType type_of(const RawEntry& raw, bool& known);
 
+// Old archives give hard links the size of their target without its data, POSIX allows data.  Looks
+// ahead in `input`, which stands behind the header.
+bool hardlink_has_data(const Header& header, std::uint64_t stored, BlockInput& input);
+
 // Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.
-// Throws kCorrupt, kUnsupported, kTooLarge; for ACLs and xattrs only when there is no `on_loss`.
+// Throws kCorrupt, kUnsupported (UnfitEntry among them), kTooLarge; for ACLs and xattrs only when
+// there is no `on_loss`.
 void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss);
 
 }  // namespace ondemand::tar

@@ -105,15 +105,17 @@ void set_xattr(PaxValues& values, std::string_view key, std::string name, std::s
 void add_sparse_number(PaxValues& values, std::string_view key, std::string_view text) {
   const auto number = util::parse_u64(text);
   if (!number) fail(key, "not a decimal number");
-  if (values.sparse_map.size() >= 2 * kMaxSparsePieces)
-    throw util::Error(ErrorCode::kTooLarge, "sparse map: too many pieces");
-  values.sparse_map.push_back(*number);
   values.has_sparse_map = true;
+  if (values.sparse_map.size() < 2 * kMaxSparsePieces)
+    values.sparse_map.push_back(*number);
+  else
+    values.has_too_many_pieces = true;
 }
 
 void parse_sparse_list(PaxValues& values, std::string_view key, std::string_view text) {
   values.sparse_map.clear();
   values.has_sparse_map = true;
+  values.has_too_many_pieces = false;
   while (!text.empty()) {
     const std::size_t comma = text.find(',');
     add_sparse_number(values, key, text.substr(0, comma));
@@ -135,7 +137,9 @@ void apply_sparse(PaxValues& values, std::string_view key, std::string_view text
   } else if (what == "numblocks") {
     values.has_sparse_map = true;
   } else if (what == "offset" || what == "numbytes") {
-    if ((values.sparse_map.size() % 2 == 0) != (what == "offset")) fail(key, "out of order");
+    if ((values.sparse_map.size() % 2 == 0) != (what == "offset")) {
+      if (!values.has_too_many_pieces) fail(key, "out of order");
+    }
     add_sparse_number(values, key, text);
   } else if (what == "map") {
     parse_sparse_list(values, key, text);

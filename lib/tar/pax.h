@@ -42,10 +42,11 @@ struct PaxValues {
   std::optional<std::int64_t> sparse_size;  // logical size of the file
   std::vector<std::uint64_t> sparse_map;    // offset, length, offset, length, ...
   bool has_sparse_map = false;
+  bool has_too_many_pieces = false;  // the map is cut at kMaxSparsePieces
 };
 
 // Applies the records of one header body to `values`; an empty value takes the record back.
-// Throws kCorrupt for anything that is not a list of records, kTooLarge above kMaxSparsePieces.
+// Throws kCorrupt for anything that is not a list of records.
 void parse_pax_records(util::Bytes body, PaxValues& values);
 
 // Names and values.  Unit: bytes.

@@ -7,6 +7,7 @@
 
 #include "tar/header.h"
 #include "tar/pax.h"
+#include "tar/unfit_entry.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -36,18 +37,17 @@ std::uint64_t unsigned_number(Bytes field) {
   return static_cast<std::uint64_t>(value);
 }
 
-void add_piece(SparseMap& map, util::ByteRange piece) {
-  if (map.size() >= kMaxSparsePieces)
-    throw util::Error(ErrorCode::kTooLarge, "sparse map: too many pieces");
-  map.push_back(piece);
+[[noreturn]] void too_many_pieces() {
+  throw UnfitEntry(ErrorCode::kTooLarge, "sparse map: too many pieces");
 }
 
 // False when the list ended with an empty slot.
 bool add_pieces(SparseMap& map, Bytes pieces) {
   for (; !pieces.empty(); pieces = pieces.subspan(2 * kNumberLen)) {
     if (pieces[0] == 0) return false;
-    add_piece(map, {unsigned_number(pieces.first(kNumberLen)),
-                    unsigned_number(pieces.subspan(kNumberLen, kNumberLen))});
+    const util::ByteRange piece{unsigned_number(pieces.first(kNumberLen)),
+                                unsigned_number(pieces.subspan(kNumberLen, kNumberLen))};
+    if (map.size() <= kMaxSparsePieces) map.push_back(piece);  // one more tells that it is too many
   }
   return true;
 }
@@ -98,14 +98,14 @@ OldGnuSparse read_old_gnu_sparse(Bytes block, BlockInput& input) {
     extended = extension[kExtensionIsExtended] != 0;
     input.consume(kBlock);
   }
+  if (sparse.map.size() > kMaxSparsePieces) too_many_pieces();
   return sparse;
 }
 
 SparseMap read_sparse_1_0(BlockInput& input) {
   DecimalLines lines(input);
   const std::uint64_t count = lines.next();
-  if (count > kMaxSparsePieces)
-    throw util::Error(ErrorCode::kTooLarge, "sparse map: too many pieces");
+  if (count > kMaxSparsePieces) too_many_pieces();
   SparseMap map;
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t offset = lines.next();

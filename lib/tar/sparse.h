@@ -23,11 +23,13 @@ struct OldGnuSparse {
 };
 
 // Old GNU format: the map begins in the header `block` (type 'S', not consumed from `input` any
-// more) and goes on in extension blocks, which are consumed.  Throws kCorrupt, kTooLarge.
+// more) and goes on in extension blocks, which are consumed.  Throws kCorrupt; UnfitEntry, after
+// the last of them, above kMaxSparsePieces.
 OldGnuSparse read_old_gnu_sparse(util::Bytes block, BlockInput& input);
 
 // Format 1.0: the map is decimal text in front of the data, padded to a block.  Returns the map;
-// the consumed bytes belong to the stored size.  Throws kCorrupt, kTooLarge.
+// the consumed bytes belong to the stored size.  Throws kCorrupt, and UnfitEntry above
+// kMaxSparsePieces.
 SparseMap read_sparse_1_0(BlockInput& input);
 
 // Offsets and lengths by turns.

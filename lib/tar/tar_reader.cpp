@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tar/tar_reader.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -9,7 +10,7 @@
 #include "tar/header.h"
 #include "tar/pax.h"
 #include "tar/sparse.h"
-#include "util/align.h"
+#include "tar/unfit_entry.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -56,6 +57,8 @@ class TarReader::Impl {
 
  private:
   bool next_unchecked(Entry& entry);
+  bool read_headers(RawEntry& raw);
+  void read_entry(RawEntry& raw, Entry& entry);
   bool read_header(Header& header);
   void take_end_mark();
   void check_empty_archive();
@@ -65,7 +68,6 @@ class TarReader::Impl {
   std::string read_long_name(const Header& header);
   void begin_data(const RawEntry& raw, Entry& entry);
   void begin_sparse_data(const RawEntry& raw, Entry& entry, std::uint64_t stored);
-  bool hardlink_has_data(const Header& header, std::uint64_t stored);
   void finish_data();
   void warn(std::string_view text);
   void tell_of_flags(const RawEntry& raw);
@@ -123,12 +125,26 @@ bool TarReader::Impl::next(Entry& entry) {
 }
 
 bool TarReader::Impl::next_unchecked(Entry& entry) {
+  for (;;) {
+    RawEntry raw;
+    if (!read_headers(raw)) return false;
+    try {
+      read_entry(raw, entry);
+      return true;
+    } catch (const UnfitEntry& error) {
+      if (!on_loss_) throw;
+      on_loss_({path_of(raw), error.message(), true});
+    }
+  }
+}
+
+// False at the end of the archive.
+bool TarReader::Impl::read_headers(RawEntry& raw) {
   finish_data();
   if (at_end_) return false;
   entry_offset_ = input_.offset();
   entry_path_.clear();
   local_records_.clear();
-  RawEntry raw;
   bool extended = false;
   for (;;) {
     if (!read_header(raw.header)) {
@@ -140,6 +156,10 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
     extended |= raw.header.type != 'g' && raw.header.type != 'V';
     if (!extended) entry_offset_ = input_.offset();
   }
+  return true;
+}
+
+void TarReader::Impl::read_entry(RawEntry& raw, Entry& entry) {
   // Only now, so that a global header behind the entry's own one does not win.
   raw.pax = global_;
   entry_path_ = path_of(raw).substr(0, 256);
@@ -148,10 +168,9 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
   bool known_type = false;
   entry.type = type_of(raw, known_type);
   if (!known_type) warn("unknown type, taken for a regular file");
+  begin_data(raw, entry);  // first, so that the data can be skipped when the entry is unfit
   fill_entry(raw, entry, on_loss_);
   tell_of_flags(raw);
-  begin_data(raw, entry);
-  return true;
 }
 
 // False at the end of the archive.
@@ -257,25 +276,6 @@ std::string TarReader::Impl::read_long_name(const Header& header) {
   return name;
 }
 
-// Old archives give hard links the size of their target without its data, POSIX allows data.
-bool TarReader::Impl::hardlink_has_data(const Header& header, std::uint64_t stored) {
-  if (header.dialect == Dialect::kV7 || header.dialect == Dialect::kGnu) return false;
-  const Bytes next = input_.peek(kBlock);
-  if (next.size() < kBlock || has_header_checksum(next)) return false;
-  if (!is_zero_block(next)) return true;
-  if (header.dialect != Dialect::kUstar) return false;
-
-  // Either the end mark or data that begins with zeros: what lies behind the data decides.
-  constexpr std::size_t kLimit = BlockInput::kBufferSize;
-  if (stored > kLimit - 2 * kBlock) return input_.peek(kLimit).size() == kLimit;
-  const auto rounded = static_cast<std::size_t>(util::round_up<std::uint64_t>(stored, kBlock));
-  const Bytes seen = input_.peek(rounded + kBlock);
-  if (seen.size() < rounded) return false;
-  if (seen.size() < rounded + kBlock) return !is_zero_block(seen);
-  const Bytes behind = seen.subspan(rounded);
-  return is_zero_block(behind) || has_header_checksum(behind);
-}
-
 void TarReader::Impl::begin_data(const RawEntry& raw, Entry& entry) {
   map_.clear();
   piece_ = 0;
@@ -288,7 +288,7 @@ void TarReader::Impl::begin_data(const RawEntry& raw, Entry& entry) {
   std::uint64_t stored = checked_size(raw.pax.size.value_or(raw.header.size));
   const char type = raw.header.type;
   if (type >= '2' && type <= '6') stored = 0;  // the size field has other uses there
-  if (type == '1' && stored > 0 && !hardlink_has_data(raw.header, stored)) stored = 0;
+  if (type == '1' && stored > 0 && !hardlink_has_data(raw.header, stored, input_)) stored = 0;
   padding_ = (kBlock - stored % kBlock) % kBlock;
   if (entry.type != EntryType::kRegular) {
     skip_ = stored;
@@ -305,6 +305,8 @@ void TarReader::Impl::begin_data(const RawEntry& raw, Entry& entry) {
 }
 
 void TarReader::Impl::begin_sparse_data(const RawEntry& raw, Entry& entry, std::uint64_t stored) {
+  const std::uint64_t end = input_.offset() + stored;
+  skip_ = stored;  // of an entry that turns out to be unfit
   if (raw.header.type == 'S') {
     if (raw.header.dialect != Dialect::kGnu)
       throw Error(ErrorCode::kUnsupported, "sparse file of a dialect other than GNU");
@@ -319,16 +321,26 @@ void TarReader::Impl::begin_sparse_data(const RawEntry& raw, Entry& entry, std::
     if (!raw.pax.sparse_size || *raw.pax.sparse_size < 0) corrupt("sparse file without its size");
     entry.size = static_cast<std::uint64_t>(*raw.pax.sparse_size);
     if (major == 1) {
-      const std::uint64_t begin = input_.offset();
-      map_ = read_sparse_1_0(input_);
-      const std::uint64_t map_bytes = input_.offset() - begin;
-      if (map_bytes > stored) corrupt("sparse map: longer than the entry");
-      stored -= map_bytes;
+      const auto take_map_bytes = [&] {
+        if (input_.offset() > end) corrupt("sparse map: longer than the entry");
+        stored = end - input_.offset();
+        skip_ = stored;
+      };
+      try {
+        map_ = read_sparse_1_0(input_);
+      } catch (const UnfitEntry&) {
+        skip_ = end - std::min(end, input_.offset());
+        throw;
+      }
+      take_map_bytes();
     } else {
+      if (raw.pax.has_too_many_pieces)
+        throw UnfitEntry(ErrorCode::kTooLarge, "sparse map: too many pieces");
       map_ = sparse_map_from_numbers(raw.pax.sparse_map);
     }
   }
   check_sparse_map(map_, entry.size, stored);
+  skip_ = 0;
 }
 
 bool TarReader::Impl::read_block(DataBlock& block) {

@@ -44,10 +44,12 @@ class TarReader {
   ~TarReader();
 
   // What an entry has that no image can hold: an ACL that names users or groups without their
-  // numbers or is one of NFSv4, xattrs of over kMaxXattrBytes, file flags.
+  // numbers or is one of NFSv4, xattrs of over kMaxXattrBytes, file flags.  Or the entry itself: an
+  // id over 32 bits, a path or link target that is too long, a sparse map of too many pieces.
   struct Loss {
     std::string path;
-    std::string what;  // and why
+    std::string what;       // and why
+    bool is_entry = false;  // next() goes on to the one behind it
   };
   // Called for each, which is then left out.  Without it such an entry throws kUnsupported or
   // kTooLarge; file flags, which matter to who writes or dumps, give one warning for the archive.

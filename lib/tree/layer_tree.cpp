@@ -13,6 +13,7 @@ namespace {
 
 constexpr InodeId kLinkBit = 0x8000'0000;
 constexpr InodeId kWhiteoutSlot = 0xFFFF'FFF0;
+constexpr InodeId kDroppedSlot = 0xFFFF'FFF1;
 constexpr std::size_t kMaxOpenLinks = kWhiteoutSlot - kLinkBit;
 
 bool is_inode(InodeId slot) {
@@ -81,6 +82,13 @@ class Walk {
   int hops_ = 0;
 };
 
+[[noreturn]] void drop_child(std::string_view path, std::string_view name,
+                             std::string_view reason) {
+  throw UnfitPath(util::ErrorCode::kUnsupported,
+                  util::concat(util::printable(path.substr(0, 256)), ": add entry in it: parent ",
+                               util::printable(name.substr(0, 256)), " ", reason));
+}
+
 [[noreturn]] void refuse_parent(std::string_view path, std::string_view name,
                                 std::string_view reason) {
   throw util::Error(util::ErrorCode::kCorrupt,
@@ -137,7 +145,7 @@ InodeId LayerTree::make_directory(std::string_view path) {
     const std::string_view name = walk.next_name();
     if (name.empty()) continue;
     if (walk.depth() > kMaxDepth) refuse_parent(path, name, "lies too deep");
-    if (name.size() > kMaxNameBytes) refuse_parent(path, name, "has a name of over 255 bytes");
+    if (name.size() > kMaxNameBytes) drop_child(path, name, "has a name of over 255 bytes");
     const auto child = children(walk.here()).find(std::string(name));
     if (child == children(walk.here()).end()) {
       walk.enter(new_directory(walk.here(), name));
@@ -149,6 +157,7 @@ InodeId LayerTree::make_directory(std::string_view path) {
       walk.enter(new_directory(walk.here(), name));
       continue;
     }
+    if (found == kDroppedSlot) drop_child(path, name, "has been dropped");
     if (is_open_link(found)) refuse_parent(path, name, "is not a directory");
     const Inode& inode = tree_.inodes[found];
     if (inode.type == FileType::kDirectory) {
@@ -186,8 +195,13 @@ void LayerTree::add_whiteout(InodeId directory, std::string_view name) {
 }
 
 void LayerTree::put_whiteout(InodeId parent, std::string_view name) {
-  has_whiteout_slots_ = true;
+  has_marks_ = true;
   put(parent, name, kWhiteoutSlot);
+}
+
+void LayerTree::put_dropped(InodeId parent, std::string_view name) {
+  has_marks_ = true;
+  put(parent, name, kDroppedSlot);
 }
 
 LayerTree::Found LayerTree::look_up(Found directories, std::string_view name) const {
@@ -226,6 +240,9 @@ void LayerTree::put_link(std::string_view path, std::string_view target) {
   const auto [parent_path, name] = split_last(path);
   const InodeId parent = make_directory(parent_path);
   const InodeId found = find({root_, lower_root_}, target).here;
+  if (found == kDroppedSlot)
+    throw UnfitPath(util::ErrorCode::kUnsupported,
+                    util::concat("hard link to ", util::printable(target), ", which is dropped"));
   if (found == kWhiteoutSlot ||
       (is_inode(found) && tree_.inodes[found].type != FileType::kDirectory)) {
     put(parent, name, found);
@@ -244,7 +261,7 @@ InodeId LayerTree::resolve_below(std::string_view target) const {
   return merged != kNoInode ? merged : find({kNoInode, lower_root_}, target).below;
 }
 
-InodeId LayerTree::resolve(InodeId slot) {
+InodeId LayerTree::resolve(InodeId slot, const OnDropped& on_dropped) {
   // A chain of links is followed without recursion, so that its length does not matter.
   std::vector<InodeId> chain;
   InodeId found = slot;
@@ -266,39 +283,41 @@ InodeId LayerTree::resolve(InodeId slot) {
     found = next;
   }
   for (const InodeId open : chain) {
-    links_[open & ~kLinkBit].in_progress = false;
-    links_[open & ~kLinkBit].resolved = found;
+    PendingLink& link = links_[open & ~kLinkBit];
+    link.in_progress = false;
+    link.resolved = found;
+    if (found == kDroppedSlot) on_dropped(link.path, link.target);
   }
   return found;
 }
 
-void LayerTree::resolve_in(InodeId directory) {
+void LayerTree::resolve_in(InodeId directory, const OnDropped& on_dropped) {
   for (auto& [name, slot] : children(directory)) {
     if (is_open_link(slot)) {
-      slot = resolve(slot);
+      slot = resolve(slot, on_dropped);
     } else if (is_inode(slot) && tree_.inodes[slot].type == FileType::kDirectory) {
-      resolve_in(slot);
+      resolve_in(slot, on_dropped);
     }
   }
 }
 
-void LayerTree::collect_whiteouts(InodeId directory) {
+void LayerTree::collect_marks(InodeId directory) {
   Children& names = children(directory);
   for (auto child = names.begin(); child != names.end();) {
-    if (child->second == kWhiteoutSlot) {
+    if (!is_inode(child->second)) {
       add_whiteout(directory, child->first);
       child = names.erase(child);
       continue;
     }
-    if (tree_.inodes[child->second].type == FileType::kDirectory) collect_whiteouts(child->second);
+    if (tree_.inodes[child->second].type == FileType::kDirectory) collect_marks(child->second);
     ++child;
   }
 }
 
-void LayerTree::resolve_links() {
-  if (!links_.empty()) resolve_in(root_);
+void LayerTree::resolve_links(const OnDropped& on_dropped) {
+  if (!links_.empty()) resolve_in(root_, on_dropped);
   // Only now: a link must find what it links to.
-  if (has_whiteout_slots_) collect_whiteouts(root_);
+  if (has_marks_) collect_marks(root_);
 }
 
 }  // namespace ondemand::tree

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <set>
 #include <string>
@@ -39,7 +40,7 @@ class LayerTree {
   // links of this layer on the way are followed inside the root, as an unpacker would; those of
   // lower layers are hidden by what this layer puts in their place.
   // Throws kCorrupt where another kind of file of this layer stands, for loops and for a depth
-  // that no path has.
+  // that no path has, UnfitPath where an entry has been dropped.
   InodeId make_directory(std::string_view path);
   // Puts an inode at `name`; replaces what was there.
   void put(InodeId parent, std::string_view name, InodeId inode);
@@ -52,6 +53,9 @@ class LayerTree {
   // A whiteout that is an entry like any other: replaces an earlier one of its path, is replaced by
   // later ones, and hard links to it are whiteouts, too.
   void put_whiteout(InodeId parent, std::string_view name);
+  // An entry that is left out: hides the name in lower layers, and what lies in it or links to it
+  // throws UnfitPath.
+  void put_dropped(InodeId parent, std::string_view name);
   // A hard link; `target` is a normalised path.  It is bound at once to an earlier entry of this
   // layer, else by resolve_links().  Symbolic links on the way to the target are those of this
   // layer or, where this layer has nothing of the name, of the layers below.
@@ -60,7 +64,9 @@ class LayerTree {
   // Binds the links that are still open to later entries of this layer or else to files of the
   // layers below, as they are before this layer changes them.  Throws kCorrupt when the target is
   // missing or a directory.  From here on all names are of inodes.
-  void resolve_links();
+  // `on_dropped` is called for links to what has been dropped; they are dropped, too.
+  using OnDropped = std::function<void(const std::string& path, const std::string& target)>;
+  void resolve_links(const OnDropped& on_dropped);
 
  private:
   struct PendingLink {
@@ -80,17 +86,17 @@ class LayerTree {
   Found find(Found roots, std::string_view path) const;
   Found look_up(Found directories, std::string_view name) const;
   InodeId resolve_below(std::string_view target) const;
-  InodeId resolve(InodeId link);
-  void resolve_in(InodeId directory);
-  void collect_whiteouts(InodeId directory);
+  InodeId resolve(InodeId link, const OnDropped& on_dropped);
+  void resolve_in(InodeId directory, const OnDropped& on_dropped);
+  void collect_marks(InodeId directory);
 
   Tree& tree_;
   const InodeId lower_root_;
   InodeId root_;
   std::unordered_map<InodeId, LayerDirectory> directories_;
-  // Slots of open links hold kLinkBit | index of links_, those of put_whiteout() a mark.
+  // Slots of open links hold kLinkBit | index of links_, whiteouts and dropped ones a mark.
   std::vector<PendingLink> links_;
-  bool has_whiteout_slots_ = false;
+  bool has_marks_ = false;
   // The directory of the entry before: most entries follow one of the same directory.
   std::string last_path_;
   InodeId last_directory_ = kNoInode;

@@ -31,7 +31,9 @@ std::string normalize_path(std::string_view path, AbsolutePaths absolute) {
     if (component.empty() || component == ".") continue;
     if (component == "..") refuse(util::ErrorCode::kCorrupt, path, "\"..\" in it");
     if (component.size() > kMaxNameBytes)
-      refuse(util::ErrorCode::kUnsupported, path, "a name is longer than 255 bytes");
+      throw UnfitPath(util::ErrorCode::kUnsupported,
+                      util::concat(util::printable(path.substr(0, 256)),
+                                   ": use path: a name is longer than 255 bytes"));
     if (component.find('\0') != std::string_view::npos)
       refuse(util::ErrorCode::kCorrupt, path, "NUL in it");
     if (!out.empty()) out.push_back('/');

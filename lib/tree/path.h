@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "util/error.h"
+
 namespace ondemand::tree {
 
 // Source: EROFS_NAME_LEN and Linux NAME_MAX.
@@ -18,8 +20,15 @@ enum class AbsolutePaths {
   kAllow,   // taken from the root of the image: targets of hard links
 };
 
-// Throws kCorrupt for an empty path, ".." and (kRefuse) an absolute path, kUnsupported for a name
-// that is too long.
+// No image can hold an entry of such a path: a name is too long, or what it lies in or links to has
+// been dropped.  It can be dropped, too.
+class UnfitPath : public util::Error {
+ public:
+  using Error::Error;
+};
+
+// Throws kCorrupt for an empty path, ".." and (kRefuse) an absolute path, UnfitPath for a name that
+// is too long.
 std::string normalize_path(std::string_view path, AbsolutePaths absolute = AbsolutePaths::kRefuse);
 
 // Takes the first component off a normalised path; empty at the end.

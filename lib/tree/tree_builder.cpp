@@ -103,6 +103,25 @@ struct TreeBuilder::Impl {
     return false;
   }
 
+  void tell_drop(const std::string& path, std::string_view reason) {
+    if (on_drop) on_drop(path, concat("dropped with the entry: ", reason));
+  }
+
+  void drop(const std::string& entry_path) {
+    try {
+      const std::string path = normalize_path(entry_path);
+      if (path.empty()) return;  // the root is there in any case
+      const std::size_t slash = path.rfind('/');
+      const bool top = slash == std::string::npos;
+      const std::string parent = top ? std::string() : path.substr(0, slash);
+      const std::string name = top ? path : path.substr(slash + 1);
+      if (style == WhiteoutStyle::kOci && add_oci_marker(path, parent, name)) return;
+      layer->put_dropped(layer->make_directory(parent), name);
+    } catch (const UnfitPath&) {
+      // No layer has anything at such a path.
+    }
+  }
+
   InodeId add(tar::Entry& entry) {
     const std::string path = normalize_path(entry.path);
     const std::size_t slash = path.rfind('/');
@@ -142,6 +161,11 @@ struct TreeBuilder::Impl {
   }
 };
 
+void TreeBuilder::drop(const std::string& path) {
+  ASSERT(impl_->layer);
+  impl_->drop(path);
+}
+
 TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}, {}}) {
   add_inode(impl_->tree, implicit_directory());
 }
@@ -159,7 +183,14 @@ void TreeBuilder::on_drop(OnDrop call) {
 
 InodeId TreeBuilder::add(tar::Entry entry) {
   ASSERT(impl_->layer);
-  return impl_->add(entry);
+  try {
+    return impl_->add(entry);
+  } catch (const UnfitPath& error) {
+    if (!is_lossy_) throw;
+    impl_->tell_drop(entry.path, error.message());
+  }
+  impl_->drop(entry.path);
+  return kNoData;
 }
 
 std::size_t TreeBuilder::inode_count() const {
@@ -173,7 +204,9 @@ Inode& TreeBuilder::inode(InodeId id) {
 
 void TreeBuilder::end_layer() {
   ASSERT(impl_->layer);
-  impl_->layer->resolve_links();
+  impl_->layer->resolve_links([this](const std::string& path, const std::string& target) {
+    impl_->tell_drop(path, concat("hard link to ", util::printable(target), ", which is dropped"));
+  });
   merge_layer(impl_->tree, kRootInode, *impl_->layer);
   impl_->layer.reset();
 }

@@ -37,9 +37,11 @@ class TreeBuilder {
   ~TreeBuilder();
 
   // Called with an entry's path and what of it is left out, and why: an xattr of overlayfs that
-  // hides nothing.
+  // hides nothing, and what set_lossy() drops.
   using OnDrop = std::function<void(const std::string& path, const std::string& what)>;
   void on_drop(OnDrop call);
+  // From here on entries with names of over 255 bytes are dropped instead of refused.
+  void set_lossy() { is_lossy_ = true; }
 
   // Range: layers do not nest.
   void begin_layer();
@@ -48,6 +50,10 @@ class TreeBuilder {
   // file), else kNoData: a whiteout, a link or a type without data.
   // Throws kCorrupt and kUnsupported, naming the entry; the builder is then of no more use.
   InodeId add(tar::Entry entry);
+
+  // An entry that the caller leaves out: it hides what has its path as if it were there (a whiteout
+  // still is one), and with set_lossy() what lies in it or is a hard link to it is dropped, too.
+  void drop(const std::string& path);
 
   // So far, without or with a name.
   std::size_t inode_count() const;
@@ -65,6 +71,7 @@ class TreeBuilder {
 
  private:
   struct Impl;
+  bool is_lossy_ = false;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -52,10 +52,23 @@ done
 grep -q 'warning: mac.tar: dir/file: xattr com.apple.quarantine: dropped' mac.err
 grep -q 'warning: acl.tar: file: acl user:alice:r--: names a user without a number.*: dropped' acl.err
 [ "$(blobctl export --store mac app | tar --xattrs -tvv 2>/dev/null | grep -c 'user.ok')" -eq 1 ] || fail "user.ok is lost"
-[ "$(names device app)" = "./ etc/ etc/a " ] || fail "device: $(names device app)"
+[ "$(names device app)" = "./ dev/ etc/ etc/a " ] || fail "device: $(names device app)"
 mkfs-erofs-ondemand --output good --ref app --lossy --json acl.tar >/dev/null 2>&1
 make_tar plain.tar 'add("etc/a", b"x")'
 [ "$(mkfs-erofs-ondemand --output plain --lossy --json plain.tar | jq .dropped)" -eq 0 ] || fail "something was dropped of nothing"
+
+note "entries that EROFS cannot hold go whole, and what is in them or links to them"
+make_tar ids.tar 'add("a", b"x", uid=2**32); add("b", type=tarfile.LNKTYPE, linkname="a"); add("c", b"x", gid=2**40); add("ok", b"x")'
+make_tar name.tar 'add("n" * 256, type=tarfile.DIRTYPE); add("n" * 256 + "/f", b"x"); add("l" * 256, b"x"); add("ok", b"x")'
+make_tar target.tar 'add("a", type=tarfile.SYMTYPE, linkname="t" * 4096); add("b", type=tarfile.LNKTYPE, linkname="a"); add("c", type=tarfile.LNKTYPE, linkname="b"); add("ok", b"x")'
+for name in ids name target; do
+  expect_error 1 'does not fit 32 bits|longer than 255 bytes|4096 bytes long' mkfs-erofs-ondemand --output "$name" $name.tar
+  for form in layer image; do
+    mkfs-erofs-ondemand --output "$name-$form" --ref app --lossy --verify --blobs $form --json - <$name.tar >$name.json 2>$name.err
+    [ "$(jq .dropped $name.json) $(wc -l <$name.err)" = "3 3" ] || fail "$name: $(cat $name.err)"
+    [ "$(names "$name-$form" app)" = "./ ok " ] || fail "$name: $(names "$name-$form" app)"
+  done
+done
 
 note "whiteouts in a plain root file system are left out with a warning"
 make_tar wh.tar 'add("etc/.wh.a", b""); add("etc/b", b"x"); add("dir/.wh..wh..opq", b"")'

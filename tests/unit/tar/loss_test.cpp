@@ -33,8 +33,9 @@ Losses read_lossy(const std::string& archive, bool is_lossy = true) {
   util::MemorySource source(util::as_bytes(archive));
   TarReader reader(source, "a.tar");
   if (is_lossy) {
-    reader.on_loss(
-        [&](const TarReader::Loss& loss) { out.told.push_back(loss.path + ": " + loss.what); });
+    reader.on_loss([&](const TarReader::Loss& loss) {
+      out.told.push_back((loss.is_entry ? "entry " : "") + loss.path + ": " + loss.what);
+    });
   }
   Entry entry;
   while (reader.next(entry))
@@ -80,6 +81,47 @@ TEST(TarReaderLoss, TheLargestXattrsGoWhereAllAreOverTheLimit) {
   const Losses losses = read_lossy(archive);
   EXPECT_THAT(losses.told, ElementsAre(HasSubstr("dir/f: xattr user.b: one of 1300019 bytes")));
   EXPECT_EQ(losses.entries.at(0).xattrs.size(), 2u);
+}
+
+// What comes behind an entry that is skipped must still be read.
+void expect_skipped(const std::string& unfit, const std::string& reason) {
+  const std::string archive = file("first") + unfit + file("last") + tar_end();
+  EXPECT_THAT(read_error(archive).message(), HasSubstr(reason));
+  const Losses losses = read_lossy(archive);
+  EXPECT_THAT(losses.told, ElementsAre(testing::StartsWith("entry unfit")));
+  EXPECT_THAT(losses.told, ElementsAre(HasSubstr(reason)));
+  ASSERT_EQ(losses.entries.size(), 2u);
+  EXPECT_EQ(losses.entries[1].path, "last");
+}
+
+TEST(TarReaderLoss, EntriesThatNoImageCanHoldAreSkipped) {
+  const std::string data(3000, 'd');
+  expect_skipped(pax_member(pax_record("uid", "4294967296")) + file("unfit", data),
+                 "uid 4294967296: does not fit 32 bits");
+  expect_skipped(pax_member(pax_record("gid", "-1")) + file("unfit", data), "gid -1: does not");
+  testing_support::TarHeader link;
+  link.path = "unfit";
+  link.type = '2';
+  expect_skipped(pax_member(pax_record("linkpath", std::string(4096, 'l'))) + tar_member(link),
+                 "link target: 4096 bytes long, the limit is 4095");
+  expect_skipped(pax_member(pax_record("path", "unfit" + std::string(4092, '/'))) + file("f", data),
+                 "path: 4097 bytes long");
+}
+
+TEST(TarReaderLoss, SparseFilesOfTooManyPiecesAreSkipped) {
+  std::string map = "1000001\n0\n1\n";
+  map.resize(1024, '\0');
+  const std::string common =
+      pax_record("GNU.sparse.name", "unfit") + pax_record("GNU.sparse.realsize", "9000000");
+  expect_skipped(pax_member(pax_record("GNU.sparse.major", "1") +
+                            pax_record("GNU.sparse.minor", "0") + common) +
+                     file("x", map),
+                 "sparse map: too many pieces");
+  std::string list = "0,1";
+  for (int i = 1; i <= 1'000'000; ++i)
+    list += ",9,1";
+  expect_skipped(pax_member(pax_record("GNU.sparse.map", list) + common) + file("x", map),
+                 "sparse map: too many pieces");
 }
 
 }  // namespace

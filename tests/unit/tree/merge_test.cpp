@@ -231,6 +231,57 @@ TEST(Merge, MarksOfAnOverlayInsideOfAnOverlayLoseOneLevel) {
                                    HasSubstr("full: xattr trusted.overlay.whiteout: dropped")));
 }
 
+// "!name" is an entry that the caller drops.
+std::vector<std::string> merged_lossy(const std::vector<Layer>& layers,
+                                      std::vector<std::string>& dropped) {
+  TreeBuilder builder;
+  builder.set_lossy();
+  builder.on_drop([&](const std::string& path, const std::string& what) {
+    dropped.push_back(path.substr(0, 20) + ": " + what);
+  });
+  for (const Layer& layer : layers) {
+    builder.begin_layer();
+    for (const std::string& text : layer) {
+      if (text.starts_with('!'))
+        builder.drop(text.substr(1));
+      else
+        builder.add(parse_entry(text));
+    }
+    builder.end_layer();
+  }
+  return show(builder.finish());
+}
+
+TEST(MergeLossy, NamesThatAreTooLongGoWithWhatIsInThemOrLinksToThem) {
+  const std::string name(256, 'n');
+  EXPECT_THAT(refusal({{"f " + name + " 1"}}), HasSubstr("longer than 255 bytes"));
+  std::vector<std::string> dropped;
+  EXPECT_THAT(merged_lossy({{"d " + name + " 1", "f " + name + "/x 1", "f a 1", "l b " + name,
+                             "s s " + name, "f s/x 1", "l c b"}},
+                           dropped),
+              ElementsAre("a 1", "s 0 -> " + name));
+  EXPECT_THAT(dropped, ElementsAre(HasSubstr("nnnn: dropped"), HasSubstr("nnnn: dropped"),
+                                   HasSubstr("b: dropped"), HasSubstr("s/x: dropped"),
+                                   HasSubstr("c: dropped with the entry: hard link to b")));
+}
+
+TEST(MergeLossy, WhatIsDroppedHidesAndIsNoTarget) {
+  const Layer lower{"f a 1", "f d/x 1", "f kept 1"};
+  Layer upper{"!a", "l b a", "l c b", "!d", "f kept 2"};
+  std::sort(upper.begin(), upper.end());
+  do {
+    std::vector<std::string> dropped;
+    EXPECT_THAT(merged_lossy({lower, upper}, dropped), ElementsAre("kept 2"));
+    EXPECT_EQ(dropped.size(), 2u) << testing::PrintToString(upper);
+  } while (std::next_permutation(upper.begin(), upper.end()));
+  std::vector<std::string> dropped;
+  EXPECT_THAT(merged_lossy({lower, {"!d", "f d/y 2", "!a", "f a 2"}}, dropped),
+              ElementsAre("a 2", "kept 1"));
+  EXPECT_THAT(dropped, ElementsAre(HasSubstr("d/y: dropped with the entry: d")));
+  EXPECT_THAT(merged_lossy({lower, {"f a 2", "!a", "!.wh.kept", "!./"}}, dropped),
+              ElementsAre("d/ 0", "d/x 1"));
+}
+
 TEST(Merge, KeepsAllMetadataAndSharesEqualXattrs) {
   TreeBuilder builder;
   builder.begin_layer();
