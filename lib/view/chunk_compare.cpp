@@ -91,27 +91,41 @@ void ChunkCompare::collect_places(std::size_t image) {
 }
 
 std::uint32_t ChunkCompare::new_chunk(std::uint32_t len) {
-  chunks_.push_back({len, {}});
+  Chunk chunk;
+  chunk.len = len;
+  chunks_.push_back(chunk);
   return static_cast<std::uint32_t>(chunks_.size() - 1);
 }
 
+std::uint32_t ChunkCompare::final_chunk(std::uint32_t chunk) const {
+  return chunk == kZeros || chunks_[chunk].same_as == kItself ? chunk : chunks_[chunk].same_as;
+}
+
 std::uint32_t ChunkCompare::read_chunk(std::size_t image, const InodeInfo& inode,
-                                       util::ByteRange piece) {
+                                       util::ByteRange piece, std::uint32_t fallback) {
   buffer_.clear();
   images_[image]->read(inode, piece, [this](util::Bytes bytes) {
     buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
   });
   bytes_read_ += piece.len;
   if (all_zero(buffer_)) return kZeros;
-  const auto [known, is_new] = chunk_of_digest_.try_emplace(hash::sha256(buffer_), 0);
-  if (is_new) known->second = new_chunk(static_cast<std::uint32_t>(piece.len));
+  const auto [known, is_new] = chunk_of_digest_.try_emplace(hash::sha256(buffer_), fallback);
+  if (is_new) {
+    if (fallback == kItself) known->second = new_chunk(static_cast<std::uint32_t>(piece.len));
+    chunks_[known->second].is_read = true;
+  }
   return known->second;
 }
 
 std::uint32_t ChunkCompare::chunk_at(std::size_t image, const InodeInfo& inode,
                                      util::ByteRange piece) {
   const auto place = place_of(image, inode, piece);
-  if (!place) return read_chunk(image, inode, piece);
+  if (!place) {
+    const std::tuple key{image, inode.nid.value, piece.offset};
+    const auto known = chunk_of_piece_.find(key);
+    if (known != chunk_of_piece_.end()) return known->second;
+    return chunk_of_piece_[key] = read_chunk(image, inode, piece);
+  }
   if (const auto known = chunk_of_place_.find(*place); known != chunk_of_place_.end())
     return known->second;
   const std::array<bool, 2>& where = places_.at(*place);
@@ -120,6 +134,54 @@ std::uint32_t ChunkCompare::chunk_at(std::size_t image, const InodeInfo& inode,
                                   : read_chunk(image, inode, piece);
   chunk_of_place_[*place] = chunk;
   return chunk;
+}
+
+std::vector<ChunkCompare::Piece> ChunkCompare::pieces_of(std::size_t image, util::Nid nid) {
+  std::vector<Piece> pieces;
+  for_each_piece(image, nid, [&](const InodeInfo& inode, util::ByteRange piece) {
+    pieces.push_back({piece, chunk_at(image, inode, piece)});
+  });
+  return pieces;
+}
+
+// A chunk that both images have in one place was not read for being there.
+std::uint32_t ChunkCompare::read_if_unread(std::size_t image, const InodeInfo& inode,
+                                           const Piece& piece) {
+  const std::uint32_t chunk = final_chunk(piece.chunk);
+  if (chunk == kZeros || chunks_[chunk].is_read) return chunk;
+  const std::uint32_t same_as = read_chunk(image, inode, piece.range, chunk);
+  if (same_as != chunk) chunks_[chunk].same_as = same_as;
+  return same_as;
+}
+
+bool ChunkCompare::is_same_content(util::Nid first, util::Nid second) {
+  if (content_[0].at(first.value) == content_[1].at(second.value)) return true;
+  const std::array<InodeInfo, 2> inodes{images_[0]->bootstrap().inode(first),
+                                        images_[1]->bootstrap().inode(second)};
+  if (inodes[0].size != inodes[1].size) return false;
+  const std::array<std::vector<Piece>, 2> pieces{pieces_of(0, first), pieces_of(1, second)};
+  std::array<std::size_t, 2> next{};
+  bool is_same = true;
+  // To the end also when something differs: count() profits.
+  while (next[0] < pieces[0].size() || next[1] < pieces[1].size()) {
+    constexpr std::uint64_t kNone = ~std::uint64_t{0};
+    std::array<std::uint64_t, 2> at{};
+    for (const std::size_t image : {0U, 1U})
+      at[image] =
+          next[image] < pieces[image].size() ? pieces[image][next[image]].range.offset : kNone;
+    const std::uint64_t offset = std::min(at[0], at[1]);
+    std::array<const Piece*, 2> here{};  // nullptr: a hole
+    for (const std::size_t image : {0U, 1U})
+      if (at[image] == offset) here[image] = &pieces[image][next[image]++];
+    if (here[0] != nullptr && here[1] != nullptr &&
+        final_chunk(here[0]->chunk) == final_chunk(here[1]->chunk))
+      continue;
+    std::array<std::uint32_t, 2> chunk{kZeros, kZeros};
+    for (const std::size_t image : {0U, 1U})
+      if (here[image] != nullptr) chunk[image] = read_if_unread(image, inodes[image], *here[image]);
+    is_same &= chunk[0] == chunk[1];
+  }
+  return is_same;
 }
 
 void ChunkCompare::read_files(std::size_t image) {
@@ -136,12 +198,16 @@ void ChunkCompare::read_files(std::size_t image) {
   }
 }
 
-const hash::Digest& ChunkCompare::content(std::size_t image, util::Nid nid) const {
-  return content_[image].at(nid.value);
-}
-
 void ChunkCompare::count(ImageDiff& diff) const {
+  // Chunks that turned out to be another one count with that.
+  std::vector<Chunk> chunks = chunks_;
   for (const Chunk& chunk : chunks_) {
+    if (chunk.same_as == kItself || chunk.same_as == kZeros) continue;
+    for (const std::size_t image : {0U, 1U})
+      chunks[chunk.same_as].is_in[image] |= chunk.is_in[image];
+  }
+  for (const Chunk& chunk : chunks) {
+    if (chunk.same_as != kItself) continue;
     ChunkCount& count = !chunk.is_in[1]   ? diff.only_first
                         : !chunk.is_in[0] ? diff.only_second
                                           : diff.shared;

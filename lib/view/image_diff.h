@@ -4,7 +4,8 @@
 //
 // A chunk of a file is what lies in one aligned piece of it.  One that both images have in the same
 // place of the same blob is the same without a look at it; the others are read once, verified, and
-// told apart by their SHA-256.  Files are compared by their chunks.
+// told apart by their SHA-256.  Files are compared by their chunks; where those of one path differ,
+// the ones that were not read are read after all, since equal bytes may lie in two places.
 #pragma once
 
 #include <cstdint>
