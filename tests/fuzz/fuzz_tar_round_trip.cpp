@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tar/acl.h"
 #include "tar/tar_reader.h"
 #include "tar/tar_writer.h"
 #include "util/error.h"
@@ -51,6 +52,26 @@ std::string name(Bytes& bytes, std::size_t most) {
   return out;
 }
 
+// Any value, or one that looks like an ACL: those have a text besides.
+// Source: Linux, include/uapi/linux/posix_acl_xattr.h and posix_acl.h.
+std::string acl(Bytes& bytes) {
+  std::uint64_t entries = bytes.number(1) % 16;
+  if (entries == 0) return bytes.text(65535);
+  std::string out("\2\0\0\0", 4);
+  for (; entries > 0; --entries) {
+    const std::uint64_t tag_and_permissions = bytes.number(1);
+    const std::uint64_t tag = tag_and_permissions / 8 % 8;
+    out += static_cast<char>(1U << tag);
+    out += '\0';
+    out += static_cast<char>(tag_and_permissions % 8);
+    out += '\0';
+    const bool has_id = tag == 1 || tag == 3;  // a user, a group
+    out += has_id ? static_cast<char>(bytes.number(1)) : '\xff';
+    out.append(3, has_id ? '\0' : '\xff');
+  }
+  return out;
+}
+
 tar::Entry entry_from(Bytes& bytes) {
   tar::Entry entry;
   // A tree has sockets too, and a tar has not.
@@ -72,9 +93,13 @@ tar::Entry entry_from(Bytes& bytes) {
     entry.rdev_major = static_cast<std::uint32_t>(bytes.number(4));
     entry.rdev_minor = static_cast<std::uint32_t>(bytes.number(4));
   }
-  if (entry.type != tar::EntryType::kHardlink)
-    for (std::uint64_t n = bytes.number(1) % 4; n > 0; --n)
+  if (entry.type != tar::EntryType::kHardlink) {
+    const std::uint64_t which = bytes.number(1);
+    for (std::uint64_t n = which % 4; n > 0; --n)
       entry.xattrs.push_back({"user." + name(bytes, 248) + "x", bytes.text(65535)});
+    if ((which & 4) != 0) entry.xattrs.push_back({std::string(tar::kAclAccessXattr), acl(bytes)});
+    if ((which & 8) != 0) entry.xattrs.push_back({std::string(tar::kAclDefaultXattr), acl(bytes)});
+  }
   std::sort(entry.xattrs.begin(), entry.xattrs.end());
   entry.xattrs.erase(
       std::unique(entry.xattrs.begin(), entry.xattrs.end(),
