@@ -2,12 +2,14 @@
 //
 // Behaviours of answers: failing, empty, partial, misplaced and wrong ones.
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "behaviour/cachefiles/behaviour_test.h"
@@ -194,6 +196,39 @@ TEST_P(Answers, B22_NoRoomIsAnErrorUntilThereIsRoom) {
   EXPECT_EQ(read(image_.files[1]), Outcome::kIoError);
   system_->set_full(false);
   EXPECT_EQ(read(image_.files[1]), Outcome::kGood);
+}
+
+// A daemon that culls as long as poll() says so must neither begin late nor go on for ever.
+TEST_P(Answers, B31_PollSaysSoonWhetherToCull) {
+  ONLY_DEMAND();
+  begin();
+  daemon_->stop();
+  const auto wants_culling = [&] {
+    pollfd state{device_->poll_fd(), POLLOUT, 0};
+    return ::poll(&state, 1, 0) == 1;
+  };
+  const auto look = [&] {
+    util::Buffer message(cachefiles::abi::kMaxMessageBytes);
+    EXPECT_EQ(device_->read(message).error, 0);
+  };
+  EXPECT_FALSE(wants_culling());
+  if (!system_->set_full(true)) GTEST_SKIP() << "the file system is too large to be filled";
+  look();  // nobody has answered anything
+  EXPECT_TRUE(wants_culling());
+  system_->set_full(false);
+  look();
+  EXPECT_FALSE(wants_culling());
+
+  system_->set_full(true);
+  look();
+  EXPECT_TRUE(wants_culling());
+  system_->set_full(false);
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(root_ / "cache");
+  std::ofstream("unused") << "x";
+  EXPECT_EQ(device_->command("cull unused"), 0);
+  EXPECT_FALSE(wants_culling());
+  std::filesystem::current_path(before);
 }
 
 TEST_P(Answers, B25_OneOpenerOneBindAndWholeMessages) {

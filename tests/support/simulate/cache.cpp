@@ -176,7 +176,9 @@ int Cache::cull(const std::string& name, bool only_look) {
     return errno == ENOENT ? ENOENT : EIO;
   if (core_.in_use.contains({info.st_dev, info.st_ino})) return EBUSY;
   if (only_look) return 0;
-  return bury(*this, name) ? 0 : EIO;
+  if (!bury(*this, name)) return EIO;
+  if (looks_at_space_after_cull()) check_space();
+  return 0;
 }
 
 }  // namespace ondemand::simulate

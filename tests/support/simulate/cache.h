@@ -71,6 +71,8 @@ class Cache : public std::enable_shared_from_this<Cache> {
   virtual bool wants_mark() const = 0;
   // Does poll() say that the cache is dead?
   virtual bool tells_death() const = 0;
+  // In the other modes read() or a write to an object does that.
+  virtual bool looks_at_space_after_cull() const { return false; }
   // Wakes everybody and sets what poll() says.
   void notify();
 

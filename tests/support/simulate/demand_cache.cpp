@@ -22,6 +22,7 @@ util::Buffer DemandCache::encode(const DemandMessage& message) const {
 
 cachefiles::Device::Read DemandCache::read(util::MutableBytes buffer) {
   if (is_dead()) return {0, EIO};
+  if (is_ready()) check_space();
   if (new_.empty()) return {0, 0};
   const util::Buffer bytes = encode(new_.front()->message);
   if (buffer.size() < bytes.size()) return {0, EMSGSIZE};
@@ -75,15 +76,14 @@ int DemandCache::answer(std::uint64_t id, int error) {
   (*found)->is_done = true;
   (*found)->error = error;
   taken_.erase(found);
+  check_space();
   return 0;
 }
 
 int DemandCache::done(std::string_view args) {
   const ParsedUnsigned id = parse_unsigned(args);
   if (id.error != 0) return EINVAL;
-  const int error = answer(id.value, 0);
-  if (error == 0) check_space();
-  return error;
+  return answer(id.value, 0);
 }
 
 int DemandCache::fail(std::string_view args) {

@@ -31,6 +31,7 @@ class DemandCache : public Cache {
   bool has_message() const override { return !new_.empty(); }
   bool wants_mark() const override { return true; }
   bool tells_death() const override { return true; }
+  bool looks_at_space_after_cull() const override { return true; }
 
  private:
   struct Request {

@@ -186,7 +186,6 @@ void SimulatedKernel::settle() {
 void SimulatedKernel::set_free_percent(unsigned percent) {
   const Lock lock(core_->mutex);
   core_->free_percent = percent;
-  if (core_->bound) core_->bound->check_space();
 }
 
 void SimulatedKernel::fail_cache() {

@@ -107,8 +107,8 @@ class SimulatedKernel {
   // be gone.
   void settle();
 
-  // Free blocks and files of the cache's file system, which decide on ENOBUFS and culling.
-  // Default: 50.
+  // Free blocks and files of the cache's file system, which decide on ENOBUFS and culling when the
+  // cache next looks.  Default: 50.
   void set_free_percent(unsigned percent);
   // The disk under the bound cache has an error: the cache dies.
   void fail_cache();

@@ -160,6 +160,8 @@ TEST_F(Commands, LittleRoomIsToldInPollAndGoesAway) {
   ASSERT_EQ(open(Node::kDemand), 0);
   ASSERT_EQ(bind(), 0);
   const auto wants_culling = [&] {
+    util::Buffer message(cachefiles::abi::kMaxMessageBytes);
+    EXPECT_EQ(device_->read(message).bytes, 0u);  // looks at the space
     pollfd look{device_->poll_fd(), POLLOUT, 0};
     return ::poll(&look, 1, 0) == 1;
   };
