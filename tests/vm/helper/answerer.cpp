@@ -85,11 +85,16 @@ void Answerer::note(Request request) {
   requests_.push_back(std::move(request));
 }
 
-int Answerer::opened(const std::filesystem::path& path, int flags) {
+const Answerer::Prepared& Answerer::prepared(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  util::Fd& fd = files_[path];
-  if (!fd) fd = util::open_file(path, flags | O_CLOEXEC);
-  return fd.get();
+  Prepared& files = prepared_[path];
+  if (files.file) return files;
+  const std::filesystem::path copy = options_.copy_of(std::filesystem::path(path).filename());
+  if (copy.empty()) return files;
+  files.copy = util::open_file(copy, O_RDONLY | O_CLOEXEC);
+  const int flags = O_WRONLY | O_CLOEXEC | (options_.writes_directly ? O_DIRECT : 0);
+  files.file = util::open_file(options_.root / "cache" / path, flags);
+  return files;
 }
 
 void Answerer::serve() {
@@ -117,12 +122,10 @@ void Answerer::answer(const cachefiles::DemandMessage& message) {
 }
 
 int Answerer::fill(const cachefiles::DemandMessage& message) {
-  const std::filesystem::path copy =
-      options_.copy_of(std::filesystem::path(message.path).filename());
-  if (copy.empty()) return EIO;
-  const int from = opened(copy, O_RDONLY);
-  const int to = opened(options_.root / "cache" / message.path,
-                        O_WRONLY | (options_.writes_directly ? O_DIRECT : 0));
+  const Prepared& files = prepared(message.path);
+  if (!files.file) return EIO;
+  const int from = files.copy.get();
+  const int to = files.file.get();
   const AlignedBuffer buffer = aligned_buffer();
   for (std::uint64_t at = message.range.offset; at < message.range.end();) {
     const std::size_t len = std::min<std::uint64_t>(kPiece, message.range.end() - at);
@@ -155,11 +158,13 @@ void Answerer::answer(const cachefiles::OndemandMessage& message) {
 
 void Answerer::answer_open(const cachefiles::OndemandMessage& message) {
   note({Request::Kind::kOpen, message.cookie_key, message.volume_key, {}});
-  Object object{message.fd, options_.copy_of(message.cookie_key), message.cookie_key};
+  Object object{message.fd, nullptr, message.cookie_key};
+  const std::filesystem::path copy = options_.copy_of(message.cookie_key);
   std::error_code error;
-  const std::uint64_t size =
-      object.copy.empty() ? 0 : std::filesystem::file_size(object.copy, error);
-  const bool is_known = !object.copy.empty() && !error;
+  const std::uint64_t size = copy.empty() ? 0 : std::filesystem::file_size(copy, error);
+  const bool is_known = !copy.empty() && !error;
+  if (is_known)
+    object.copy = std::make_shared<const util::Fd>(util::open_file(copy, O_RDONLY | O_CLOEXEC));
   {
     const std::lock_guard lock(mutex_);
     objects_[message.header.object_id] = std::move(object);
@@ -175,9 +180,9 @@ void Answerer::answer_read(const cachefiles::OndemandMessage& message) {
     object = objects_[message.header.object_id];
   }
   note({Request::Kind::kRead, object.key, "", message.range});
-  const int from = opened(object.copy, O_RDONLY);
+  const int from = object.copy == nullptr ? -1 : object.copy->get();
   const AlignedBuffer buffer = aligned_buffer();
-  for (std::uint64_t at = message.range.offset; at < message.range.end();) {
+  for (std::uint64_t at = message.range.offset; from >= 0 && at < message.range.end();) {
     const std::size_t len = std::min<std::uint64_t>(kPiece, message.range.end() - at);
     const std::size_t padded = (len + kBlock - 1) / kBlock * kBlock;
     read_copy(from, buffer.get(), padded, at);

@@ -9,9 +9,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "cachefiles/demand_message.h"
@@ -55,12 +57,18 @@ class Answerer {
 
  private:
   struct Object {
-    int fd = -1;  // anonymous, of the device
-    std::filesystem::path copy;
+    int fd = -1;                           // anonymous, of the device
+    std::shared_ptr<const util::Fd> copy;  // null: there is none
     std::string key;
   };
-  // Both protocols keep their files open, as a real daemon does.
-  int opened(const std::filesystem::path& path, int flags);
+  struct Prepared {
+    util::Fd copy;
+    util::Fd file;  // below <root>/cache
+  };
+  // Both protocols keep their files open, and find them by what the message has, as a real daemon
+  // does: what is measured is the kernel, and C++ is slow under emulation.  No descriptors: there
+  // is no copy.  Throws when a file cannot be opened.
+  const Prepared& prepared(const std::string& path);
 
   void serve();
   void answer(const cachefiles::DemandMessage& message);
@@ -76,8 +84,8 @@ class Answerer {
   std::vector<std::thread> threads_;
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Request> requests_;
-  std::map<std::uint32_t, Object> objects_;  // by object id
-  std::map<std::filesystem::path, util::Fd> files_;
+  std::map<std::uint32_t, Object> objects_;             // by object id
+  std::unordered_map<std::string, Prepared> prepared_;  // by the message's path
 };
 
 }  // namespace ondemand::vmtest
