@@ -18,13 +18,12 @@ using chunk::kBlockSize;
 namespace {
 
 // At the default level zstd's own table depends on the size of the input; these parameters do not,
-// and their tables leave room for the frame in a second-level cache: 13 % faster than the table's
-// choice for 256 KiB, for 0.7 % more bytes (doc/DECISIONS.md).
+// and their tables (512 KiB) leave room for the frame in a second-level cache (doc/DECISIONS.md).
 codec::FrameCompressor make_compressor(int level) {
   if (level != codec::kDefaultZstdLevel) return codec::FrameCompressor(level);
   codec::ZstdParameters parameters;
-  parameters.chain_log = 14;
-  parameters.hash_log = 15;
+  parameters.chain_log = 16;
+  parameters.hash_log = 16;
   parameters.min_match = 4;
   parameters.strategy = 2;  // ZSTD_dfast
   return codec::FrameCompressor(level, parameters);
