@@ -42,6 +42,7 @@ class GzipSource : public util::ByteSource {
   std::size_t read(util::MutableBytes out) override {
     while (!done_) {
       if (!in_member_ && !begin_member()) break;
+      if (in_header_) read_header();
       if (const std::size_t got = inflate(out); got > 0) return got;
     }
     return 0;
@@ -84,12 +85,27 @@ class GzipSource : public util::ByteSource {
     std::uint8_t* const next_in = state_->next_in;
     const std::uint32_t avail_in = state_->avail_in;
     isal_inflate_init(state_.get());
-    state_->crc_flag = ISAL_GZIP;
+    state_->crc_flag = ISAL_GZIP_NO_HDR_VER;  // the header is read apart, the trailer is checked
     state_->next_in = next_in;
     state_->avail_in = avail_in;
+    isal_gzip_header_init(&header_);
     in_member_ = true;
+    in_header_ = true;
     ++members_;
     return true;
+  }
+
+  // isal_inflate can read headers as well, but ISA-L 2.30 keeps their flags on its stack: a header
+  // that comes in two pieces would be read on with whatever stands there.
+  void read_header() {
+    for (;;) {
+      const bool at_end = state_->avail_in == 0 && !refill();
+      const int result = isal_read_gzip_header(state_.get(), &header_);
+      if (result == ISAL_DECOMP_OK) break;
+      if (result < 0) fail(reason_of(result));
+      if (at_end) fail("data ends too early");
+    }
+    in_header_ = false;
   }
 
   // Runs the decoder until it gave some bytes or its member ended; may return 0 then.
@@ -116,9 +132,11 @@ class GzipSource : public util::ByteSource {
   std::string name_;
   util::Buffer input_;
   std::unique_ptr<inflate_state> state_ = std::make_unique<inflate_state>();  // zeroed; 80 KiB
+  isal_gzip_header header_{};   // of the member that is read; no buffers: its fields are skipped
   std::uint64_t consumed_ = 0;  // bytes taken from inner_
   std::uint64_t members_ = 0;   // begun so far
   bool in_member_ = false;
+  bool in_header_ = false;
   bool padded_ = false;  // zeros were seen behind a member: only zeros may follow
   bool done_ = false;
 };
