@@ -41,7 +41,8 @@ void decode_open(util::Bytes payload, OndemandMessage& message) {
     fail(util::concat("keys of ", open.volume_key_size, " and ", open.cookie_key_size, " bytes in ",
                       keys.size()));
   }
-  if (open.fd > INT_MAX) fail("the descriptor is no number of one");
+  // The standard ones are ours, whatever a message says.
+  if (open.fd <= STDERR_FILENO || open.fd > INT_MAX) fail("the descriptor is no number of one");
   const std::string_view volume = util::as_text(keys.first(open.volume_key_size));
   if (volume.find('\0') != volume.size() - 1) fail("the volume key does not end where it should");
   message.volume_key = volume.substr(0, volume.size() - 1);
@@ -71,7 +72,6 @@ std::optional<int> ondemand_descriptor(util::Bytes bytes) {
       bytes.size() < sizeof(abi::MessageHeader) + sizeof open)
     return std::nullopt;
   std::memcpy(&open, bytes.data() + sizeof(abi::MessageHeader), sizeof open);
-  // The standard ones are ours, whatever a message says.
   if (open.fd <= STDERR_FILENO || open.fd > INT_MAX) return std::nullopt;
   return static_cast<int>(open.fd);
 }

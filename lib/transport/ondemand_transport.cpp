@@ -97,6 +97,8 @@ void OndemandTransport::handle_bytes(util::Bytes bytes) {
   OndemandMessage message;
   try {
     message = cachefiles::decode_ondemand_message(bytes);
+    if (message.header.opcode == abi::kOpOpen && message.fd == device_.poll_fd())
+      throw Error(ErrorCode::kCorrupt, "cachefiles message: OPEN: its descriptor is the device");
   } catch (const std::exception& error) {
     if (const auto fd = cachefiles::ondemand_descriptor(bytes); fd && *fd != device_.poll_fd())
       device_.close_object(*fd);
