@@ -6,7 +6,8 @@ usage: golden.py            compare with digests.json (needs ONDEMAND_BIN)
        golden.py --update   record anew: a change of the written format, on purpose only; say why in
                             CHANGELOG.md and raise "version" in digests.json
 
-Recorded are bootstrap, blobs and chunk indexes, uncompressed: libzstd's versions write other bytes.
+Recorded are bootstrap, blobs and chunk indexes, uncompressed (libzstd's versions write other bytes), then the configuration
+and the manifest with SOURCE_DATE_EPOCH set.
 """
 import hashlib
 import json
@@ -110,10 +111,12 @@ def oci_layout(path, layers):
 def digests_of(image, store, *options):
     tool = pathlib.Path(os.environ["ONDEMAND_BIN"]) / "mkfs-erofs-ondemand"
     subprocess.run([tool, "-q", "--no-sync", "--compression", "none", "--platform", "linux/amd64", "--ref", "x",
-                    "-o", store, *options, image], check=True)
+                    "-o", store, *options, image], check=True, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
     index = json.loads((store / "index.json").read_text())
     manifest = store / "blobs" / "sha256" / index["manifests"][0]["digest"].split(":")[1]
-    return [layer["digest"].split(":")[1] for layer in json.loads(manifest.read_text())["layers"]]
+    content = json.loads(manifest.read_text())
+    found = [blob["digest"].split(":")[1] for blob in [*content["layers"], content["config"]]]
+    return [*found, manifest.name]
 
 
 def main():
