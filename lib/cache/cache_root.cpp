@@ -175,8 +175,6 @@ PreparedImage CacheRoot::open_image(const hash::Digest& manifest) const {
       blob.chunk_index_digest.reset();
     }
   }
-  for (const ImageName& entry : list_names())
-    if (entry.manifest == manifest) prepared.names.push_back(entry.name);
   return prepared;
 }
 

@@ -51,7 +51,6 @@ struct PreparedBlob {
 
 struct PreparedImage {
   hash::Digest manifest;
-  std::vector<std::string> names;    // refs that lead to it, sorted
   std::filesystem::path bootstrap;   // complete
   hash::Digest bootstrap_digest;     // of the uncompressed bootstrap; its cookie
   std::uint64_t bootstrap_size = 0;  // of the backing file: padded to 4096

@@ -6,8 +6,9 @@
 //   request  {"op":"ping"} | {"op":"register","image":"sha256:..."} | {"op":"status"}
 //   reply    {"ok":true, ...} | {"ok":false,"error":"object: action: reason"}
 //
-// "register" answers only after every incomplete blob of the image is watched, and with the
-// transport through which it is: {"ok":true,"transport":"fanotify"}.  A mount of that kind made
+// "ping" is answered with the transport, whatever the number of images and files; "status" grows
+// with it.  "register" answers only after every incomplete blob of the image is watched, and with
+// the transport through which it is: {"ok":true,"transport":"fanotify"}.  A mount of that kind made
 // after the reply cannot read a hole unnoticed (DESIGN.md invariant 2).
 #pragma once
 

@@ -29,7 +29,6 @@ ImageStatus look_at_image(const cache::CacheRoot& root, const hash::Digest& mani
   status.manifest = manifest;
   try {
     const cache::PreparedImage image = root.open_image(manifest);
-    status.names = image.names;
     for (const mount::MountEntry& entry : mount::erofs_mounts_below(mounts, image.bootstrap))
       status.mountpoints.push_back(entry.mountpoint.native());
     status.bootstrap = look_at(image.bootstrap_digest, image.bootstrap, image.bootstrap_size, 0);
@@ -95,10 +94,13 @@ CacheStatus collect_status(const cache::CacheRoot& root, const std::vector<hash:
     status.present += blob.present;
     return true;
   };
+  const std::vector<cache::ImageName> names = root.list_names();  // sorted
   for (const hash::Digest& manifest : images) {
     status.images.push_back(look_at_image(root, manifest, mounts));
-    const ImageStatus& image = status.images.back();
+    ImageStatus& image = status.images.back();
     if (!image.error.empty()) continue;
+    for (const cache::ImageName& entry : names)
+      if (entry.manifest == manifest) image.names.push_back(entry.name);
     count(image.bootstrap);
     for (const BlobStatus& blob : image.blobs)
       status.blob_count += count(blob) ? 1U : 0U;

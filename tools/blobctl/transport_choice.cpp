@@ -14,7 +14,7 @@ namespace ondemand::blobctl {
 
 namespace {
 
-constexpr std::chrono::milliseconds kStatusTimeout{10'000};
+constexpr std::chrono::milliseconds kPingTimeout{10'000};
 constexpr std::array kAll{TransportKind::kFanotify, TransportKind::kCachefilesDemand,
                           TransportKind::kCachefiles};
 
@@ -38,15 +38,15 @@ std::optional<TransportKind> parse_transport(std::string_view text) {
   return std::nullopt;
 }
 
-std::string transport_in(std::string_view status_reply) {
-  const auto json = nlohmann::json::parse(status_reply, nullptr, false);
+std::string transport_in(std::string_view reply) {
+  const auto json = nlohmann::json::parse(reply, nullptr, false);
   if (!json.is_object()) return {};
   const auto member = json.find("transport");
   return member != json.end() && member->is_string() ? member->get<std::string>() : std::string();
 }
 
 std::optional<TransportKind> running_transport(const cache::CacheRoot& root) {
-  const auto reply = control::call(root.path(), R"({"op":"status"})", kStatusTimeout);
+  const auto reply = control::call(root.path(), R"({"op":"ping"})", kPingTimeout);
   if (!reply) return std::nullopt;
   return parse_transport(transport_in(*reply));
 }

@@ -49,7 +49,8 @@ std::string answer_control(Worker& worker, std::string_view request) {
   if (!json.is_object() || !json.contains("op") || !json["op"].is_string())
     throw Error(ErrorCode::kCorrupt, "request: parse: not an object with an \"op\"");
   const std::string op = json["op"];
-  if (op == "ping") return R"({"ok":true})";
+  if (op == "ping")
+    return nlohmann::json{{"ok", true}, {"transport", worker.transport->name()}}.dump();
   if (op == "status") return status_json(worker.status());
   if (op == "register") {
     const auto image = json.find("image");
