@@ -39,18 +39,58 @@ read_base() {
 	read -r package version <"$patches/base"
 }
 
-# Fetches $package in version $1 into the directory $2; needs no root.
+# Entries of the cache are directories NAME-KEY, KEY being 24 hex digits.  Who takes
+# one says so by the time of its file "used", and holds lock.used shared meanwhile,
+# so that nobody removes it just then.
+
+# Succeeds if the entry $1 has the file $2.
+take_entry() {
+	(
+		[ -r "$1/$2" ] || exit 1
+		{ exec 8<"$(cache_root)/lock.used"; } 2>/dev/null && flock -s 8
+		[ -r "$1/$2" ] || exit 1
+		touch "$1/used" 2>/dev/null || : # a cache that can only be read
+	)
+}
+
+# Removes the entries whose names match the pattern $1 and that nobody took for 30
+# days, but not $2, and what builds that were killed have left.
+prune_entries() {
+	local entry recent
+	(
+		exec 8>"$(cache_root)/lock.used"
+		flock 8
+		for entry in "$(cache_root)"/*; do
+			[[ $(basename "$entry") == $1-* && ${entry##*-} =~ ^[0-9a-f]{24}$ ]] || continue
+			[ "$entry" != "$2" ] || continue
+			recent=$(find "$entry" -maxdepth 1 \( -path "$entry" -o -name used \) -mtime -30)
+			[ -z "$recent" ] || continue
+			say "$(basename "$entry"): removing, not used for 30 days"
+			rm -rf "$entry"
+		done
+		find "$(cache_root)" -maxdepth 1 -name 'build.*' -mtime +2 -exec rm -rf '{}' +
+	)
+}
+
+# Fetches $package in version $1 into the directory $2; needs no root.  Two callers
+# fetch once.
 fetch_package() {
 	local wanted=$1 dir=$2
 	mkdir -p "$(dirname "$dir")"
-	rm -rf "$dir.new"
-	mkdir "$dir.new"
-	say "fetching $package $wanted"
-	(cd "$dir.new" && apt-get -q download "$package=$wanted" >&2) || return 1
-	dpkg-deb -x "$dir.new"/*.deb "$dir.new"
-	mv "$dir.new/usr/src/$package.tar.xz" "$dir.new/"
-	rm -rf "$dir.new/usr" "$dir.new"/*.deb "$dir"
-	mv "$dir.new" "$dir"
+	(
+		exec 8>"$(dirname "$dir")/lock"
+		flock 8
+		[ ! -r "$dir/$package.tar.xz" ] || exit 0
+		say "fetching $package $wanted"
+		rm -rf "$dir.new" &&
+			mkdir "$dir.new" &&
+			cd "$dir.new" &&
+			apt-get -q download "$package=$wanted" >&2 &&
+			dpkg-deb -x ./*.deb . &&
+			mv "usr/src/$package.tar.xz" . &&
+			rm -rf usr ./*.deb "$dir" &&
+			mv "$dir.new" "$dir"
+	)
 }
 
 # Sets $archive to the sources of $package, and $version to what they are: the
