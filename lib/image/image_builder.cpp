@@ -332,7 +332,11 @@ class Builder {
   void publish(const Publication& image, StagedBootstrap& bootstrap) {
     for (std::size_t i = 0; i < result_.blobs.size(); ++i) {
       BlobObject& object = result_.blobs[i];
-      if (object.layers) continue;
+      if (object.layers) {
+        store_.make_durable(object.layers->blob.digest);
+        store_.make_durable(object.layers->index.digest);
+        continue;
+      }
       commit(object.result.digest, object.result.stored_size, &object.was_there,
              [&] { staged_[i - ndonors_].commit(object.result.digest); });
       commit(image.layers[i].index.digest, image.indexes[i].size(), nullptr,

@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 #include "store/store.h"
 #include "util/error.h"
@@ -14,6 +16,34 @@ namespace ondemand::store {
 namespace {
 // Unit: bytes that are written before the kernel is told to send them to the disk.
 constexpr std::uint64_t kSendBytes = 8 * std::uint64_t{util::kMiB};
+
+bool hold_the_same(int a, int b, std::uint64_t size, std::string_view name) {
+  util::Buffer left(static_cast<std::size_t>(std::min<std::uint64_t>(size, util::kMiB)));
+  util::Buffer right(left.size());
+  for (std::uint64_t at = 0; at < size; at += left.size()) {
+    const auto len = static_cast<std::size_t>(std::min<std::uint64_t>(left.size(), size - at));
+    const util::MutableBytes one = util::MutableBytes(left).first(len);
+    const util::MutableBytes other = util::MutableBytes(right).first(len);
+    if (util::pread_some(a, one, at, name) != len || util::pread_some(b, other, at, name) != len ||
+        !std::equal(one.begin(), one.end(), other.begin()))
+      return false;
+  }
+  return true;
+}
+
+// Is the regular file at `path` equal to `fd`?  One that cannot be read is not.
+bool is_equal_object(const std::filesystem::path& path, int fd, std::uint64_t size,
+                     std::string_view name) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      static_cast<std::uint64_t>(status.st_size) != size)
+    return false;
+  try {
+    return hold_the_same(util::open_file(path, O_RDONLY).get(), fd, size, name);
+  } catch (const util::Error&) {
+    return false;
+  }
+}
 }  // namespace
 
 StagedBlob::StagedBlob(const Store& store, std::shared_ptr<RunDirectory> run)
@@ -53,17 +83,30 @@ void StagedBlob::write(util::Bytes bytes) {
 
 std::uint64_t StagedBlob::commit(const hash::Digest& digest) {
   ASSERT(!temporary_.empty());
-  const bool sync = durability_ == util::Durability::kSync;
   const std::uint64_t size = util::file_size(fd_.get(), name_);
   const std::filesystem::path final_path = blobs_ / digest.hex();
-  // Also over an equal object: ours is known to be right and, with kSync, on the disk; the other
-  // may have been damaged since.  Its readers keep the file that they opened.
-  if (sync) util::fsync_fd(fd_.get(), name_);
-  if (::rename(temporary_.c_str(), final_path.c_str()) != 0)
-    throw util::errno_error(util::printable(final_path.native()), "rename into place", errno);
+  if (durability_ == util::Durability::kSync || !commit_unsynced(final_path, size)) {
+    // Also over an equal object: ours is known to be right and on the disk; the other may have been
+    // damaged since.  Its readers keep the file that they opened.
+    util::fsync_fd(fd_.get(), name_);
+    if (::rename(temporary_.c_str(), final_path.c_str()) != 0)
+      throw util::errno_error(util::printable(final_path.native()), "rename into place", errno);
+  }
   temporary_.clear();
   fd_.reset();
   return size;
+}
+
+// What is not on the disk yet may take a name that is free; under one that is taken there may be an
+// object on the disk that other images need.  False: that object is damaged (or the file system
+// cannot tell), and only a synced one may replace it.
+bool StagedBlob::commit_unsynced(const std::filesystem::path& final_path, std::uint64_t size) {
+  if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, final_path.c_str(), RENAME_NOREPLACE) ==
+      0)
+    return true;
+  if (errno != EEXIST || !is_equal_object(final_path, fd_.get(), size, name_)) return false;
+  if (::unlink(temporary_.c_str()) != 0) throw util::errno_error(name_, "remove", errno);
+  return true;
 }
 
 }  // namespace ondemand::store

@@ -131,7 +131,8 @@ void Store::write_file(const char* file, std::string_view text) {
   const fs::path temporary = run_->new_path();
   const util::Fd fd = util::open_file(temporary, O_WRONLY | O_CREAT | O_EXCL);
   util::write_full(fd.get(), util::as_bytes(text), name_);
-  if (durability_ == util::Durability::kSync) util::fsync_fd(fd.get(), name_);
+  // Also with kNoSync: it names what other runs brought to the disk.
+  util::fsync_fd(fd.get(), name_);
   if (::rename(temporary.c_str(), (path_ / file).c_str()) != 0)
     throw util::errno_error(concat(name_, "/", file), "rename into place", errno);
 }
@@ -197,6 +198,10 @@ oci::Descriptor Store::put_bytes(util::Bytes bytes, std::string_view media_type)
   return out;
 }
 
+void Store::make_durable(const hash::Digest& digest) const {
+  if (durability_ == util::Durability::kSync) util::fsync_fd(open_blob(digest).fd.get(), name_);
+}
+
 void Store::check_complete(const oci::Descriptor& manifest) const {
   const std::string what = concat(name_, ": manifest ", manifest.digest.to_string());
   const auto check = [&](const oci::Descriptor& object) {
@@ -225,14 +230,13 @@ AddResult Store::add_image(const oci::Descriptor& manifest, std::string_view ref
   const FileLock guard = FileLock::acquire(path_ / kLockName);
   const oci::IndexEdit edit =
       oci::add_to_index(read_index(), concat(name_, "/index.json"), manifest, ref);
-  if (edit.changed) {
-    if (edit.json.size() > oci::kMaxIndexBytes)
-      throw Error(ErrorCode::kTooLarge, concat(name_, "/index.json: write: too many images"));
-    // One sync for the names of all objects that were added; the index must not come before them.
-    sync_directory(blobs_directory());
-    write_file(kIndexFile, edit.json);
-    sync_directory(path_);
-  }
+  if (edit.json.size() > oci::kMaxIndexBytes)
+    throw Error(ErrorCode::kTooLarge, concat(name_, "/index.json: write: too many images"));
+  // One sync for the names of all objects that were added; the index must not come before them.
+  // Also where it has the image: a run without syncs may have added it.
+  sync_directory(blobs_directory());
+  if (edit.changed) write_file(kIndexFile, edit.json);
+  sync_directory(path_);
   return {edit.changed, edit.moved_from};
 }
 

@@ -50,13 +50,15 @@ class StagedBlob : public util::ByteSink {
   const std::string& name() const { return name_; }  // for messages
   void write(util::Bytes bytes) override;            // appends
   // Gives the bytes their name: `digest` must be their SHA-256 (the caller computed it while it
-  // wrote them).  An equal object that is already there is replaced, which mends a damaged one.
+  // wrote them).  With kSync an equal object that is already there is replaced; without, it is
+  // kept: it may be on the disk already.  A damaged one is replaced, by one that is on the disk.
   // Returns the size.  Throws kIo.
   std::uint64_t commit(const hash::Digest& digest);
 
  private:
   friend class Store;
   StagedBlob(const Store& store, std::shared_ptr<RunDirectory> run);
+  bool commit_unsynced(const std::filesystem::path& final_path, std::uint64_t size);
   std::shared_ptr<RunDirectory> run_;  // keeps the temporary directory alive
   std::filesystem::path blobs_;
   util::Durability durability_;
@@ -70,8 +72,9 @@ class StagedBlob : public util::ByteSink {
 class Store {
  public:
   // For writing.  Makes the directory and its parents when they are missing, and removes what
-  // interrupted runs left.  Throws kUnsupported for a directory with other things in it, kCorrupt
-  // for a damaged layout, kIo.
+  // interrupted runs left.  With kNoSync the objects that are added may be lost by a power cut;
+  // what was on the disk, and the files that name it, stay there.  Throws kUnsupported for a
+  // directory with other things in it, kCorrupt for a damaged layout, kIo.
   static Store create_or_open(const std::filesystem::path& path,
                               util::Durability durability = util::Durability::kSync);
   // For reading; needs no right to write.  Throws kNotFound, kUnsupported, kCorrupt.
@@ -93,6 +96,9 @@ class Store {
   StagedBlob stage();
   // Stores bytes at hand; the result has digest, size and the given media type.
   oci::Descriptor put_bytes(util::Bytes bytes, std::string_view media_type);
+  // For an object that another run may have added with kNoSync: with kSync, it is on the disk when
+  // this returns.  Throws kNotFound, kIo.
+  void make_durable(const hash::Digest& digest) const;
   // Puts an image into the index under `ref` (empty: only by digest).  The manifest, its config
   // and its layers must be in the store, with their sizes.  An image that had the name stays, by
   // digest.  Throws kNotFound / kCorrupt when an object is missing / of another size, kUsage for
