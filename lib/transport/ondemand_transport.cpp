@@ -2,6 +2,7 @@
 #include "transport/ondemand_transport.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -27,6 +28,9 @@ namespace abi = cachefiles::abi;
 namespace {
 // Of an OPEN; a READ has its offset.
 constexpr std::uint64_t kOpenDetail = ~std::uint64_t{0};
+
+constexpr std::string_view kUnknown = "no prepared image has this";
+constexpr std::string_view kDeadly = "workers died over opening it";
 }  // namespace
 
 OndemandTransport::OndemandTransport(cachefiles::Device& device, WorkerNotes& notes,
@@ -140,11 +144,15 @@ std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const OndemandMessage
   std::weak_ptr<ObjectTarget>& known = targets_[{message.volume_key, message.cookie_key}];
   std::shared_ptr<ObjectTarget> target = known.lock();
   if (!target || target->size() != file.size) {
-    // <root>/cache is three above the prepared file; the kernel's one may be of another volume.
-    const auto cache_directory = file.path.parent_path().parent_path().parent_path();
+    std::filesystem::path path;  // none of an object that is not known
+    if (!file.path.empty()) {
+      // <root>/cache is three above the prepared file; the kernel's one may be of another volume.
+      path = file.path.parent_path().parent_path().parent_path() /
+             cache::backing_path(message.volume_key, message.cookie_key);
+    }
     target = std::make_shared<ObjectTarget>(
         device_, util::printable(concat(message.volume_key, "/", message.cookie_key)), file.size,
-        cache_directory / cache::backing_path(message.volume_key, message.cookie_key));
+        std::move(path));
     known = target;
   }
   return target;
@@ -161,28 +169,54 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
   }
   const bool is_deadly =
       worker_notes_.given.note_given({id, kOpenDetail}) > GivenRequests::kMaxWorkers;
-  const CatalogFileRef file = is_deadly ? nullptr : catalog_.find(message.cookie_key);
-  if (!file) {
-    const int error = command(cachefiles::copen_failure_command(id, is_deadly ? EIO : ENOENT));
-    worker_notes_.answered.add();
-    worker_notes_.given.note_answered({id, kOpenDetail});
-    const std::string name = concat(message.volume_key, "/", message.cookie_key);
-    if (error == 0)
-      notes_.log_refusal(util::printable(name), hash::Digest{}, {},
-                         is_deadly ? "workers died over it" : "no prepared image has this");
+  const Object object = object_of(message, open, is_deadly);
+  if (!object.file) {
+    refuse_open(message, is_deadly);
     return;
   }
-  const Object object{open, file, target_of(message, *file)};
   {
     // Before the answer: the first READ may be faster than the return of the write.
     const std::lock_guard lock(mutex_);
     objects_[message.header.object_id] = object;
   }
   object.target->attach(open);
-  const int error = command(cachefiles::copen_command(id, file->size));
+  const int error = command(cachefiles::copen_command(id, object.file->size));
   worker_notes_.answered.add();
   worker_notes_.given.note_answered({id, kOpenDetail});
-  if (error != 0) forget(message.header.object_id, open);  // nobody waits any more
+  if (error != 0) {
+    forget(message.header.object_id, open);  // nobody waits any more
+  } else if (!object.refusal.empty()) {
+    notes_.log_refused_open(object.target->name(), object.refusal, true);
+  }
+}
+
+// Without a file: it is to be refused.
+OndemandTransport::Object OndemandTransport::object_of(const OndemandMessage& message,
+                                                       OpenObjectRef open, bool is_deadly) {
+  CatalogFileRef file = is_deadly ? nullptr : catalog_.find(message.cookie_key);
+  if (file) {
+    auto target = target_of(message, *file);
+    return {std::move(open), std::move(file), std::move(target), {}};
+  }
+  // Before the end of the first look-up there is no file behind the descriptor: ENOBUFS.
+  const std::int64_t size = device_.seek_object(open->fd(), 0, SEEK_END);
+  if (size <= 0) return {};
+  auto in_use = std::make_shared<CatalogFile>();
+  in_use->name = message.cookie_key;
+  in_use->digest = hash::Digest::from_hex(message.cookie_key).value_or(hash::Digest{});
+  in_use->size = static_cast<std::uint64_t>(size);
+  auto target = target_of(message, *in_use);
+  return {std::move(open), std::move(in_use), std::move(target), is_deadly ? kDeadly : kUnknown};
+}
+
+void OndemandTransport::refuse_open(const OndemandMessage& message, bool is_deadly) {
+  const std::uint32_t id = message.header.message_id;
+  const int error = command(cachefiles::copen_failure_command(id, is_deadly ? EIO : ENOENT));
+  worker_notes_.answered.add();
+  worker_notes_.given.note_answered({id, kOpenDetail});
+  if (error != 0) return;
+  notes_.log_refused_open(util::printable(concat(message.volume_key, "/", message.cookie_key)),
+                          is_deadly ? kDeadly : kUnknown, false);
 }
 
 void OndemandTransport::forget(std::uint32_t object_id, const OpenObjectRef& open) {
@@ -216,6 +250,14 @@ void OndemandTransport::handle_read(const OndemandMessage& message) {
     notes_.refused.fetch_add(1);
     return;
   }
+  if (pending.object.refusal == kUnknown) {
+    // Its image may have been prepared anew since.
+    const CatalogFileRef file = catalog_.find(pending.object.file->name);
+    if (file && file->size == pending.object.target->size()) {
+      pending.object.file = file;
+      pending.object.refusal = {};
+    }
+  }
   pending.object.file->requests.fetch_add(1);
   pending.range = serve::clamp_range(message.range, pending.object.target->size());
   try {
@@ -242,6 +284,8 @@ void OndemandTransport::serve_range(Pending pending) {
     complete(pending);
     return;
   }
+  if (!pending.object.refusal.empty())
+    throw Error(ErrorCode::kNotFound, std::string(pending.object.refusal));
   if (pending.object.file->is_local) {
     copy_local(pending);
     return;

@@ -3,7 +3,9 @@
 // /dev/cachefiles in on-demand mode (Linux 5.19 to 7.1): the kernel has the files, and gives a
 // descriptor for each object that it opens.
 //
-//   OPEN   is the cookie key registered? --> copen with the size, or with -ENOENT
+//   OPEN   is the cookie key registered? --> copen with the size, or with -ENOENT; an object that
+//          is in use already is opened in every case, for the kernel would ask again without end
+//          while its readers wait: what it lacks is then refused
 //   READ   engine.submit (a bootstrap: copy from the local file) --> CACHEFILES_IOC_READ_COMPLETE;
 //          where nothing was written the kernel sees the hole, and that is EIO
 //   CLOSE  the descriptor is closed when the last request that uses it has ended
@@ -59,6 +61,8 @@ class OndemandTransport : public Transport {
     OpenObjectRef open;
     CatalogFileRef file;
     std::shared_ptr<ObjectTarget> target;
+    // Why nothing of it is filled; empty: nothing is against it.
+    std::string_view refusal;
   };
   // A READ on its way; copied into the completion.
   struct Pending {
@@ -75,6 +79,8 @@ class OndemandTransport : public Transport {
   void handle_bytes(util::Bytes bytes);
   void give_up(util::Bytes bytes, int error) noexcept;
   void handle_open(const cachefiles::OndemandMessage& message);
+  Object object_of(const cachefiles::OndemandMessage& message, OpenObjectRef open, bool is_deadly);
+  void refuse_open(const cachefiles::OndemandMessage& message, bool is_deadly);
   void handle_read(const cachefiles::OndemandMessage& message);
   void handle_close(std::uint32_t object_id);
   std::shared_ptr<ObjectTarget> target_of(const cachefiles::OndemandMessage& message,

@@ -43,6 +43,20 @@ void RequestNotes::log_refusal(const std::string& file, const hash::Digest& blob
   }
 }
 
+void RequestNotes::log_refused_open(const std::string& object, std::string_view reason,
+                                    bool is_in_use) noexcept {
+  try {
+    const auto held_back = limit_.pass(concat(object, "\nopen\n", reason));
+    if (!held_back) return;
+    log_.error(is_in_use
+                   ? "object in use cannot be filled, reads of what it lacks will be refused; "
+                     "run 'blobctl prepare' again"
+                   : "object refused, it cannot be mounted or read",
+               {{"file", object}, {"reason", reason}, {"more_like_it", *held_back}});
+  } catch (const std::exception&) {
+  }
+}
+
 void RequestNotes::note_malformed(std::string_view reason) noexcept {
   malformed.fetch_add(1);
   try {

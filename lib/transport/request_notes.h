@@ -34,6 +34,10 @@ class RequestNotes {
   // Does not count; throws nothing.  Call it after the answer: a log may be slow.
   void log_refusal(const std::string& file, const hash::Digest& blob, util::ByteRange range,
                    std::string_view reason, int pid = 0) noexcept;
+  // The same of the opening of an object.  `is_in_use`: it was opened all the same, since somebody
+  // reads it.
+  void log_refused_open(const std::string& object, std::string_view reason,
+                        bool is_in_use) noexcept;
   // A message that is not understood.  Counts it.
   void note_malformed(std::string_view reason) noexcept;
 

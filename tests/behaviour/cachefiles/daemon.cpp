@@ -186,6 +186,28 @@ std::optional<Request> Daemon::take() {
   return std::nullopt;
 }
 
+std::optional<Daemon::Open> Daemon::take_open() {
+  for (int i = 0; i < 1000; ++i) {
+    if (!wait_readable(10)) continue;
+    util::Buffer buffer(abi::kMaxMessageBytes);
+    const auto got = device_->read(buffer);
+    if (got.error != 0 || got.bytes == 0) continue;
+    buffer.resize(got.bytes);
+    const auto message = cachefiles::decode_ondemand_message(buffer);
+    if (message.header.opcode != abi::kOpOpen) return std::nullopt;
+    return Open{message.header.message_id, message.header.object_id, message.fd};
+  }
+  return std::nullopt;
+}
+
+void Daemon::adopt(const Open& open, const std::string& volume, const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(objects_, [&](const auto& old) {
+    return old.second.volume == volume && old.second.key == key;
+  });
+  objects_[open.object_id] = {volume, key, open.fd};
+}
+
 int Daemon::descriptor(const std::string& key) {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, object] : objects_)

@@ -54,6 +54,15 @@ class Daemon {
   // By hand, without threads: the next request within ten seconds; OPEN and CLOSE on the way are
   // answered.
   std::optional<Request> take();
+  // The same for an OPEN, which is left to be answered: its message and descriptor.
+  struct Open {
+    std::uint32_t message_id = 0;
+    std::uint32_t object_id = 0;
+    int fd = -1;
+  };
+  std::optional<Open> take_open();
+  // It was answered: it is one of ours from now on.
+  void adopt(const Open& open, const std::string& volume, const std::string& key);
   int answer(const Request& request, Answer how);
   // Descriptors of objects, by key.
   int descriptor(const std::string& key);

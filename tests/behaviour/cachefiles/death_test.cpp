@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Behaviours at the end of readers, daemons and devices.
+#include <unistd.h>
+
 #include <cerrno>
 #include <map>
 
 #include "behaviour/cachefiles/behaviour_test.h"
+#include "cachefiles/abi.h"
+#include "cachefiles/ondemand_message.h"
+#include "util/text.h"
 
 namespace ondemand::behaviour {
 namespace {
@@ -126,6 +131,42 @@ TEST_P(Endings, B19_SuccessorGetsWhatWasTakenAndNotAnswered) {
   daemon_->start(1);
   for (const auto& reading : readings)
     EXPECT_EQ(reading->wait(), Outcome::kGood);
+}
+
+// What tells an object that is opened again from one that is opened for the first time (B04), and
+// why the daemon must not refuse it.
+TEST_P(Endings, B32_RefusedReopenComesAgainAndKnowsItsSize) {
+  ONLY_ONDEMAND();
+  begin();
+  ASSERT_EQ(read(image_.files[0], 0, 4096), Outcome::kGood);
+  daemon_->stop();
+  ASSERT_EQ(device_->close_object(daemon_->descriptor("blob0")), 0);
+  const auto reading = start(4);
+  const auto size = static_cast<std::int64_t>(image_.blobs[0].size());
+  for (int i = 0; i < 3; ++i) {
+    const auto open = daemon_->take_open();
+    ASSERT_TRUE(open);
+    EXPECT_EQ(device_->seek_object(open->fd, 0, SEEK_END), size);
+    EXPECT_EQ(device_->command(util::concat("copen ", open->message_id, ",-2")), 0);
+    EXPECT_EQ(device_->close_object(open->fd), 0);
+  }
+  const auto open = daemon_->take_open();
+  ASSERT_TRUE(open);
+  EXPECT_EQ(device_->command(util::concat("copen ", open->message_id, ",", size)), 0);
+  util::Buffer buffer(cachefiles::abi::kMaxMessageBytes);
+  ASSERT_TRUE(waits());
+  const auto got = device_->read(buffer);
+  const auto message = cachefiles::decode_ondemand_message(util::Bytes(buffer).first(got.bytes));
+  EXPECT_EQ(message.header.opcode, cachefiles::abi::kOpRead);
+  EXPECT_EQ(message.header.object_id, open->object_id);
+  EXPECT_EQ(device_->complete_read(open->fd, message.header.message_id), 0);
+  // A kernel reads ahead, and tries again page by page.
+  daemon_->adopt(*open, "erofs,boot", "blob0");
+  daemon_->set_answer(Answer::kNothing);
+  daemon_->start(1);
+  EXPECT_EQ(reading->wait(), Outcome::kIoError);
+  daemon_->set_answer(Answer::kFill);
+  EXPECT_EQ(read_all(image_), Outcome::kGood);
 }
 
 TEST_P(Endings, B29_MountWhoseDaemonIsGoneCanBeUnmounted) {

@@ -127,7 +127,7 @@ class CachefilesSimulatedTest : public testing::TestWithParam<Case> {
         0);
     survival_ = std::make_unique<CachefilesSurvival>(*device_, GetParam().mode);
   }
-  Worker start_worker() {
+  Worker start_worker(bool knows_blob = true) {
     Worker worker;
     worker.device = std::make_unique<WorkersDevice>(*device_);
     worker.engine = std::make_unique<serve::Engine>(serve::Sources{source_}, options_, log_);
@@ -139,9 +139,12 @@ class CachefilesSimulatedTest : public testing::TestWithParam<Case> {
                                                              *worker.engine, log_);
     }
     worker.transport->offer_local({path_of(bootstrap_digest_), bootstrap_digest_, nullptr});
-    worker.transport->watch({path_of(blob_.blob->digest), blob_.blob->digest, blob_.blob});
+    if (knows_blob) watch(worker);
     worker.transport->start();
     return worker;
+  }
+  void watch(const Worker& worker) {
+    worker.transport->watch({path_of(blob_.blob->digest), blob_.blob->digest, blob_.blob});
   }
   // Nothing of it reaches the kernel any more, and its descriptors are closed.
   void kill_worker() {
@@ -280,6 +283,23 @@ TEST_P(CachefilesSimulatedTest, AReadThatWorkerAfterWorkerDiesOfFailsAtLast) {
   ASSERT_TRUE(is_over);
   EXPECT_EQ(waiting.get().error, EIO);
   EXPECT_GE(dead.size(), GivenRequests::kMaxWorkers);
+  expect_bytes(512 * kKiB, 4096);
+}
+
+// Its record was lost, say.
+TEST_P(CachefilesSimulatedTest, ASuccessorThatDoesNotKnowABlobInUseFailsItsReads) {
+  mount_ = mount();
+  expect_bytes(0, 4096);
+  kill_worker();
+  const Worker dead = std::move(worker_);
+  worker_ = start_worker(false);
+  EXPECT_EQ(read(512 * kKiB, 4096).error, EIO);
+  EXPECT_EQ(read(0, 512 * kKiB).error, EIO);
+  expect_bytes(0, 4096);  // is present
+  const auto result = mount_->read(bootstrap_digest_.hex(), 0, bootstrap_.size());
+  EXPECT_EQ(result.bytes, bootstrap_);
+  EXPECT_EQ(worker_.transport->counters().refused, 2U);
+  watch(worker_);
   expect_bytes(512 * kKiB, 4096);
 }
 

@@ -324,6 +324,75 @@ TEST_F(OndemandTransportTest, AnOpenThatManyWorkersDiedOfIsRefused) {
   open_blob(6);  // the number is free again
 }
 
+// A refusal would make the kernel open it again, without end, while the reader waits.
+TEST_F(OndemandTransportTest, AnObjectInUseThatIsNotKnownIsOpenedAndItsReadsAreRefused) {
+  start();
+  const int fd = open(5, "foreign", 64 * kKiB);
+  send_read(7, 5, 4096, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  EXPECT_TRUE(is_hole(fd, 0));
+  EXPECT_EQ(transport_->counters().refused, 1U);
+  EXPECT_FALSE(device_.is_closed(fd));
+  send_close(5);
+  device_.wait_for_close(fd);
+}
+
+TEST_F(OndemandTransportTest, WhatIsPresentOfAnObjectThatIsNotKnownIsServed) {
+  start();
+  const int fd = open(5, "foreign", 64 * kKiB);
+  const util::Fd file = util::open_file(directory_.path() / "object0", O_WRONLY);
+  util::pwrite_full(file.get(), util::Buffer(4096, 1), 0, "object");
+  send_read(7, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  EXPECT_EQ(transport_->counters().present, 1U);
+}
+
+TEST_F(OndemandTransportTest, AnObjectInUseIsFilledOnceItsImageIsKnownAgain) {
+  const FrameBlob late = test::make_frame_blob(test::numbered_bytes(128 * kKiB, 5), 64 * kKiB);
+  source_->put(late.blob->digest, late.stored);
+  start();
+  const int fd = open(5, late.blob->digest.hex(), late.blob->size);
+  send_read(7, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  EXPECT_TRUE(is_hole(fd, 0));
+  make_file("late", late.blob->size);
+  transport_->watch({directory_.path() / "late", late.blob->digest, late.blob});
+  send_read(8, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 8}));
+  EXPECT_EQ(content(0, 0, 4096), util::Buffer(late.data.begin(), late.data.begin() + 4096));
+}
+
+TEST_F(OndemandTransportTest, AnObjectInUseIsNotFilledFromAFileOfAnotherSize) {
+  start();
+  const int fd = open(5, "foreign", 64 * kKiB);
+  make_file("late", 128 * kKiB);
+  const hash::Digest digest = hash::sha256(util::as_bytes("late"));
+  const int other = open(6, digest.hex(), 64 * kKiB);
+  transport_->watch({directory_.path() / "late", digest, nullptr});
+  send_read(7, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  send_read(8, 6, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{other, 8}));
+  EXPECT_EQ(transport_->counters().refused, 2U);
+}
+
+TEST_F(OndemandTransportTest, AnObjectInUseWhoseOpenManyWorkersDiedOfIsOpenedWithoutItsBlob) {
+  for (std::uint32_t i = 0; i < GivenRequests::kMaxWorkers; ++i) {
+    notes_.given.begin_worker();
+    notes_.given.note_given({1, ~std::uint64_t{0}});
+  }
+  start();
+  const int fd = open_blob(5);
+  send_read(7, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  EXPECT_TRUE(is_hole(fd, 0));
+  EXPECT_EQ(transport_->counters().refused, 1U);
+  const int second = open_blob(6);  // the number is free again
+  send_read(8, 6, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{second, 8}));
+  EXPECT_FALSE(is_hole(second, 0));
+}
+
 TEST_F(OndemandTransportTest, ReadsOfObjectsThatAreGoneAreLeftToTheKernel) {
   start();
   send_read(7, 123, 0, 4096);

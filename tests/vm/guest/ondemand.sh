@@ -166,6 +166,35 @@ again() {
 	halt
 }
 
+# A worker that does not know an image in use fails its reads, and serves it once
+# it knows it again.
+lose_record() {
+	prepare "/scratch/$protocol-record"
+	start
+	attach
+	head -c 1 /mnt/image/odd/large >/dev/null
+	record=$root/images/sha256/${image#sha256:}
+	mv "$record" /scratch/kept
+	last=$(worker)
+	kill -9 "$last"
+	wait_for 20 is_replaced
+	if dd if=/mnt/image/odd/large of=/tmp/out bs=1048576 skip=2 count=1 2>/dev/null; then
+		fail "a read of missing data of an image whose record is lost succeeded"
+	fi
+	[ ! -s /tmp/out ] || fail "a failed read gave $(wc -c </tmp/out) bytes"
+	[ "$(grep -c 'worker died' /tmp/demandd.log)" -eq 1 ] || fail "the worker died of it"
+	mv /scratch/kept "$record"
+	wait_for 20 is_registered
+	drop
+	same /mnt/image 2
+	blobctl umount /mnt/image
+	halt
+	note "an image whose record is lost is an error, and served when it is back"
+}
+is_replaced() { [ "$(worker)" != "$last" ]; }
+# Since the last worker began
+is_registered() { sed '1,/worker died/d' /tmp/demandd.log | grep -q 'image registered'; }
+
 end_while_mounted() {
 	prepare "/scratch/$protocol-end"
 	start
@@ -217,6 +246,7 @@ for protocol in $(cat /protocols); do
 	full_read
 	survive
 	take_over
+	lose_record
 	end_while_mounted
 	end_all_at_once
 	end_of_server
