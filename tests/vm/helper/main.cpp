@@ -18,6 +18,7 @@
 #include "hostile.h"
 #include "keys.h"
 #include "matrix.h"
+#include "mount_images.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/units.h"
@@ -38,6 +39,8 @@ constexpr const char* kUsage =
     "           of requests; COPIES has complete files under their keys\n"
     "       vm_helper mount SOURCE OPTIONS POINT\n"
     "           mounts EROFS, also from a file: busybox would make a loop device of it\n"
+    "       vm_helper mount-images ROOT POINTS COUNT\n"
+    "           mounts the prepared images 0, 1, ... COUNT - 1 over fscache at POINTS/NUMBER\n"
     "       vm_helper read DIR\n"
     "           reads every file below DIR; says milliseconds and bytes\n";
 
@@ -128,6 +131,10 @@ int run(const std::vector<std::string>& arguments) {
     const int error = vmtest::mount_erofs(arguments[2], arguments[3], arguments[1]);
     std::fputs(error == 0 ? "" : (vmtest::errno_name(error) + "\n").c_str(), stderr);
     return error == 0 ? 0 : 1;
+  }
+  if (verb == "mount-images" && arguments.size() == 4) {
+    vmtest::mount_images(arguments[1], arguments[2], std::atoi(arguments[3].c_str()));
+    return 0;
   }
   if (verb == "read" && arguments.size() == 2) return read_tree(arguments[1]);
   std::fputs(kUsage, stderr);
