@@ -62,6 +62,17 @@ same() {
 		fail "$1: read: it differs from the source"
 	}
 }
+# holes_same: what lies behind zeros is no zeros, however much of it one asks for
+holes_same() {
+	grep '^\./odd/holes/' /want >/tmp/want.holes
+	for how in 4096 5000 16384 70000 131072 mmap; do
+		drop
+		tree_listing /mnt/image/odd/holes 1 $how >/tmp/have 2>/tmp/errors ||
+			fail "holes: read ($how): $(head -n 3 /tmp/errors)"
+		sed -n 's,^\./,./odd/holes/,p' /tmp/have | cmp -s /tmp/want.holes - ||
+			fail "holes: read ($how): they differ from the source"
+	done
+}
 # counter NAME: the first of that name, which is demandd's own
 counter() {
 	blobctl status --cache "$root" --json | tr ',{}' '\n\n\n' |
@@ -79,6 +90,7 @@ full_read() {
 	cold=$(counter fetches)
 	[ "$cold" -gt 0 ] || fail "nothing was fetched"
 	note "read from an empty cache: $cold fetches, $(counter requests) requests"
+	holes_same
 
 	blobctl umount /mnt/image
 	drop
@@ -218,6 +230,7 @@ end_all_at_once() {
 	if wait "$reader"; then fail "a reader survived the end of all"; fi
 	[ ! -s /tmp/out ] || fail "a failed read gave $(wc -c </tmp/out) bytes"
 	wait "$daemon" 2>/dev/null || :
+	wait_for 20 is_gone # the last of them closes the device, which takes a sync
 	kill -CONT "$server"
 	again
 	note "all killed at once: the reader got an error"
