@@ -150,9 +150,9 @@ void LayerReader::tell_drop(const input::Layer& layer, const std::string& path,
   }
 }
 
-void LayerReader::drop_entry(const input::Layer& layer, const std::string& path) {
+bool LayerReader::drop_entry(const input::Layer& layer, tar::Entry entry) {
   try {
-    builder_.drop(path);
+    return builder_.drop(std::move(entry));
   } catch (const util::Error& error) {
     throw error.with_context(layer.name);
   }
@@ -169,7 +169,7 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
     dropped_->add(util::concat(layer.name, ": ", util::printable(entry.path), ": ", what));
   };
   if (dropped_ != nullptr && !drop_what_does_not_fit(entry, drop)) {
-    drop_entry(layer, entry.path);
+    drop_entry(layer, entry);
     return tree::kNoData;
   }
   tree::InodeId inode = tree::kNoData;
@@ -193,11 +193,16 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
   tar::TarReader reader(source, layer.name);
   if (dropped_ != nullptr) {
     reader.on_loss([&](const tar::TarReader::Loss& loss) {
-      tell_drop(layer, loss.path,
-                loss.what + (loss.is_entry ? ": dropped with the entry" : ": dropped"));
-      if (!loss.is_entry) return;
+      if (!loss.is_entry) return tell_drop(layer, loss.path, loss.what + ": dropped");
       check_count(layer, ++entries_);
-      drop_entry(layer, loss.path);
+      tar::Entry entry;
+      entry.path = loss.path;
+      entry.type = loss.type;
+      entry.xattrs = loss.xattrs;
+      const bool is_kept = drop_entry(layer, std::move(entry));
+      tell_drop(layer, loss.path,
+                loss.what + (is_kept ? ": dropped: the directory keeps the metadata that it had"
+                                     : ": dropped with the entry"));
     });
   }
   for_each_entry(layer, reader, source, *stream, [&](tar::Entry& entry) {

@@ -52,7 +52,7 @@ class LayerReader {
   void check_limits(const input::Layer& layer, const tar::Entry& entry);
   // What is left out without harm to the tree: lists it, or else warns of the first of the layer.
   void tell_drop(const input::Layer& layer, const std::string& path, const std::string& what);
-  void drop_entry(const input::Layer& layer, const std::string& path);
+  bool drop_entry(const input::Layer& layer, tar::Entry entry);
   void warn_of_whiteout(const input::Layer& layer, const tar::Entry& entry);
 
   void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data);

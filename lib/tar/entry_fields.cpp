@@ -148,6 +148,14 @@ bool hardlink_has_data(const Header& header, std::uint64_t stored, BlockInput& i
   return is_zero_block(behind) || has_header_checksum(behind);
 }
 
+TarReader::Loss loss_of(RawEntry& raw, const std::string& reason) {
+  bool known_type = false;
+  TarReader::Loss loss{path_of(raw), reason, true, type_of(raw, known_type), {}};
+  for (auto& [name, value] : raw.pax.xattrs)
+    loss.xattrs.push_back({name, std::move(value)});
+  return loss;
+}
+
 void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss) {
   entry.path = path_of(raw);
   check_name(entry.path, "path", kMaxPathBytes);

@@ -32,6 +32,9 @@ EntryType type_of(const RawEntry& raw, bool& known);
 // ahead in `input`, which stands behind the header.
 bool hardlink_has_data(const Header& header, std::uint64_t stored, BlockInput& input);
 
+// The loss of an entry as a whole.  Moves the xattrs out of `raw`.
+TarReader::Loss loss_of(RawEntry& raw, const std::string& reason);
+
 // Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.
 // Throws kCorrupt, kUnsupported (UnfitEntry among them), kTooLarge; for ACLs and xattrs only when
 // there is no `on_loss`.

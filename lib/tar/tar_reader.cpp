@@ -133,7 +133,7 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
       return true;
     } catch (const UnfitEntry& error) {
       if (!on_loss_) throw;
-      on_loss_({path_of(raw), error.message(), true});
+      on_loss_(loss_of(raw, error.message()));
     }
   }
 }

@@ -48,8 +48,10 @@ class TarReader {
   // id over 32 bits, a path or link target that is too long, a sparse map of too many pieces.
   struct Loss {
     std::string path;
-    std::string what;       // and why
-    bool is_entry = false;  // next() goes on to the one behind it
+    std::string what;                      // and why
+    bool is_entry = false;                 // next() goes on to the one behind it
+    EntryType type = EntryType::kRegular;  // of the entry that goes
+    std::vector<Xattr> xattrs = {};        // of the entry that goes, as far as they were read
   };
   // Called for each, which is then left out.  Without it such an entry throws kUnsupported or
   // kTooLarge; file flags, which matter to who writes or dumps, give one warning for the archive.

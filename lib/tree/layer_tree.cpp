@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "tree/path.h"
+#include "tree/path_walk.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -13,7 +14,6 @@ namespace {
 
 constexpr InodeId kLinkBit = 0x8000'0000;
 constexpr InodeId kWhiteoutSlot = 0xFFFF'FFF0;
-constexpr InodeId kDroppedSlot = 0xFFFF'FFF1;
 constexpr std::size_t kMaxOpenLinks = kWhiteoutSlot - kLinkBit;
 
 bool is_inode(InodeId slot) {
@@ -37,50 +37,8 @@ std::pair<std::string_view, std::string_view> split_last(std::string_view path) 
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
-// Source: Linux MAXSYMLINKS.
-constexpr int kMaxLinkHops = 40;
 // As deep as a path has names; with symbolic links on the way it could be any depth.
 constexpr std::size_t kMaxDepth = 2048;
-
-// A place on the way along a path inside a root: what a symbolic link says comes before what is
-// left of the path.  `Place` is what stands for a directory.
-template <class Place>
-class Walk {
- public:
-  Walk(Place root, std::string_view path) : way_{root}, rest_(path) {}
-
-  Place here() const { return way_.back(); }
-  std::size_t depth() const { return way_.size(); }
-  bool at_end() const { return position_ >= rest_.size(); }
-  // The next name; empty where the path ends in a slash.  Valid until follow().
-  std::string_view next_name() {
-    for (;;) {
-      std::string_view rest = std::string_view(rest_).substr(position_);
-      const std::string_view name = take_component(rest);
-      position_ = rest_.size() - rest.size();
-      if (name == "..") {
-        if (way_.size() > 1) way_.pop_back();
-      } else if ((!name.empty() && name != ".") || at_end()) {
-        return name == "." ? std::string_view() : name;
-      }
-    }
-  }
-  void enter(Place directory) { way_.push_back(directory); }
-  // False after too many of them.
-  bool follow(std::string_view target) {
-    if (++hops_ > kMaxLinkHops) return false;
-    if (target.starts_with('/')) way_.resize(1);
-    rest_ = util::concat(target, "/", std::string_view(rest_).substr(position_));
-    position_ = 0;
-    return true;
-  }
-
- private:
-  std::vector<Place> way_;  // from the root on
-  std::string rest_;
-  std::size_t position_ = 0;
-  int hops_ = 0;
-};
 
 [[noreturn]] void drop_child(std::string_view path, std::string_view name,
                              std::string_view reason) {
@@ -113,8 +71,11 @@ Inode implicit_directory() {
   return inode;
 }
 
-LayerTree::LayerTree(Tree& tree, InodeId lower_root)
-    : tree_(tree), lower_root_(lower_root), root_(add_inode(tree, implicit_directory())) {
+LayerTree::LayerTree(Tree& tree, InodeId lower_root, bool has_dropped_below)
+    : tree_(tree),
+      lower_root_(lower_root),
+      root_(add_inode(tree, implicit_directory())),
+      has_dropped_(has_dropped_below) {
   directories_.try_emplace(root_);
 }
 
@@ -138,39 +99,56 @@ void LayerTree::put(InodeId parent, std::string_view name, InodeId inode) {
   }
 }
 
+bool LayerTree::is_directory(InodeId slot) const {
+  return is_inode(slot) && tree_.inodes[slot].type == FileType::kDirectory;
+}
+
+// What the layers below show at a name, as far as this layer's marks leave it.
+InodeId LayerTree::below_of(Found directory, const std::string& name) const {
+  if (directory.below == kNoInode) return kNoInode;
+  const LayerDirectory& marks = directories_.at(directory.here);
+  if (marks.is_opaque || marks.whiteouts.contains(name)) return kNoInode;
+  const Children& names = children(directory.below);
+  const auto child = names.find(name);
+  return child == names.end() ? kNoInode : child->second;
+}
+
 InodeId LayerTree::make_directory(std::string_view path) {
   if (last_directory_ != kNoInode && path == last_path_) return last_directory_;
-  Walk<InodeId> walk(root_, path);
+  last_directory_ = make_place(path, has_dropped_ ? lower_root_ : kNoInode).here;
+  last_path_ = path;
+  return last_directory_;
+}
+
+// With the directory below, seen from `lower_root`.
+LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root) {
+  PathWalk<Found> walk({root_, lower_root}, path);
   while (!walk.at_end()) {
-    const std::string_view name = walk.next_name();
+    const std::string name(walk.next_name());
     if (name.empty()) continue;
     if (walk.depth() > kMaxDepth) refuse_parent(path, name, "lies too deep");
     if (name.size() > kMaxNameBytes) drop_child(path, name, "has a name of over 255 bytes");
-    const auto child = children(walk.here()).find(std::string(name));
-    if (child == children(walk.here()).end()) {
-      walk.enter(new_directory(walk.here(), name));
-      continue;
-    }
-    const InodeId found = child->second;
-    if (found == kWhiteoutSlot) {
-      add_whiteout(walk.here(), name);
-      walk.enter(new_directory(walk.here(), name));
-      continue;
-    }
-    if (found == kDroppedSlot) drop_child(path, name, "has been dropped");
-    if (is_open_link(found)) refuse_parent(path, name, "is not a directory");
-    const Inode& inode = tree_.inodes[found];
-    if (inode.type == FileType::kDirectory) {
-      walk.enter(found);
-    } else if (inode.type != FileType::kSymlink) {
+    const Found parent = walk.here();
+    const auto child = children(parent.here).find(name);
+    const InodeId found = child == children(parent.here).end() ? kNoInode : child->second;
+    if (found == kWhiteoutSlot) add_whiteout(parent.here, name);
+    const InodeId below = below_of(parent, name);
+    const bool is_missing = found == kNoInode || found == kWhiteoutSlot;
+    if (found == kDroppedSlot || (is_missing && below == kDroppedSlot))
+      drop_child(path, name, "has been dropped");
+    if (is_missing) {
+      walk.enter({new_directory(parent.here, name), is_directory(below) ? below : kNoInode});
+    } else if (is_open_link(found)) {
       refuse_parent(path, name, "is not a directory");
-    } else if (!walk.follow(inode.inline_data)) {
-      refuse_parent(path, child->first, "is a loop of symbolic links");
+    } else if (is_directory(found)) {
+      walk.enter({found, is_directory(below) ? below : kNoInode});
+    } else if (tree_.inodes[found].type != FileType::kSymlink) {
+      refuse_parent(path, name, "is not a directory");
+    } else if (!walk.follow(tree_.inodes[found].inline_data)) {
+      refuse_parent(path, name, "is a loop of symbolic links");
     }
   }
-  last_path_ = path;
-  last_directory_ = walk.here();
-  return last_directory_;
+  return walk.here();
 }
 
 void LayerTree::put_directory(std::string_view path, Inode metadata) {
@@ -195,13 +173,64 @@ void LayerTree::add_whiteout(InodeId directory, std::string_view name) {
 }
 
 void LayerTree::put_whiteout(InodeId parent, std::string_view name) {
-  has_marks_ = true;
+  has_whiteouts_ = true;
   put(parent, name, kWhiteoutSlot);
 }
 
 void LayerTree::put_dropped(InodeId parent, std::string_view name) {
-  has_marks_ = true;
+  has_dropped_ = true;
   put(parent, name, kDroppedSlot);
+}
+
+bool LayerTree::put_dropped_directory(std::string_view path, const OnGone& on_gone) {
+  const auto [parent_path, name_view] = split_last(path);
+  const std::string name(name_view);
+  const Found parent = make_place(parent_path, lower_root_);
+  const auto child = children(parent.here).find(name);
+  const InodeId found = child == children(parent.here).end() ? kNoInode : child->second;
+  const bool is_here = is_directory(found);
+  if (is_here && directories_.at(found).is_explicit) return true;
+  if ((is_here || found == kNoInode) && is_directory(below_of(parent, name))) {
+    const InodeId id = is_here ? found : new_directory(parent.here, name);
+    directories_[id].needs_lower = has_needy_ = true;
+    return true;
+  }
+  if (is_here) tell_gone(found, std::string(path), std::string(path), on_gone);
+  put_dropped(parent.here, name);
+  return false;
+}
+
+// All that is in a directory that is dropped after them.
+void LayerTree::tell_gone(InodeId directory, const std::string& path, const std::string& dropped,
+                          const OnGone& on_gone) const {
+  for (const auto& [name, slot] : children(directory)) {
+    if (slot == kDroppedSlot || slot == kWhiteoutSlot) continue;
+    const std::string child = util::concat(path, "/", name);
+    on_gone(child, dropped);
+    if (is_directory(slot)) tell_gone(slot, child, dropped, on_gone);
+  }
+}
+
+// A marker behind the entry of a dropped directory may have hidden the one whose metadata it was to
+// keep.
+void LayerTree::drop_needy(Found directory, const std::string& path, const OnGone& on_gone) {
+  std::vector<std::string> dropped;
+  for (const auto& [name, slot] : children(directory.here)) {
+    if (!is_directory(slot)) continue;
+    const std::string child = path.empty() ? name : util::concat(path, "/", name);
+    const InodeId lower = below_of(directory, name);
+    const InodeId below = is_directory(lower) ? lower : kNoInode;
+    const LayerDirectory& marks = directories_.at(slot);
+    if (marks.needs_lower && !marks.is_explicit && below == kNoInode) {
+      on_gone(child, child);
+      tell_gone(slot, child, child, on_gone);
+      dropped.push_back(name);
+    } else {
+      drop_needy({slot, below}, child, on_gone);
+    }
+  }
+  for (const std::string& name : dropped)
+    put_dropped(directory.here, name);
 }
 
 LayerTree::Found LayerTree::look_up(Found directories, std::string_view name) const {
@@ -215,7 +244,7 @@ LayerTree::Found LayerTree::look_up(Found directories, std::string_view name) co
 }
 
 LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
-  Walk<Found> walk(roots, path);
+  PathWalk<Found> walk(roots, path);
   while (!walk.at_end()) {
     const std::string_view name = walk.next_name();
     if (name.empty()) break;
@@ -223,11 +252,12 @@ LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
     // The last name means what it is, also when that is a symbolic link.
     if (walk.at_end()) return found;
     const InodeId slot = found.here != kNoInode ? found.here : found.below;
+    // What lies in it has been dropped, too.
+    if (slot == kDroppedSlot) return found;
     if (!is_inode(slot)) return {};
     const Inode& inode = tree_.inodes[slot];
     if (inode.type == FileType::kDirectory) {
-      if (found.below != kNoInode && tree_.inodes[found.below].type != FileType::kDirectory)
-        found.below = kNoInode;
+      if (!is_directory(found.below)) found.below = kNoInode;
       walk.enter(found);
     } else if (inode.type != FileType::kSymlink || !walk.follow(inode.inline_data)) {
       return {};
@@ -295,29 +325,31 @@ void LayerTree::resolve_in(InodeId directory, const OnDropped& on_dropped) {
   for (auto& [name, slot] : children(directory)) {
     if (is_open_link(slot)) {
       slot = resolve(slot, on_dropped);
+      has_dropped_ |= slot == kDroppedSlot;
     } else if (is_inode(slot) && tree_.inodes[slot].type == FileType::kDirectory) {
       resolve_in(slot, on_dropped);
     }
   }
 }
 
-void LayerTree::collect_marks(InodeId directory) {
+void LayerTree::collect_whiteouts(InodeId directory) {
   Children& names = children(directory);
   for (auto child = names.begin(); child != names.end();) {
-    if (!is_inode(child->second)) {
+    if (child->second == kWhiteoutSlot) {
       add_whiteout(directory, child->first);
       child = names.erase(child);
       continue;
     }
-    if (tree_.inodes[child->second].type == FileType::kDirectory) collect_marks(child->second);
+    if (is_directory(child->second)) collect_whiteouts(child->second);
     ++child;
   }
 }
 
-void LayerTree::resolve_links(const OnDropped& on_dropped) {
+void LayerTree::resolve_links(const OnDropped& on_dropped, const OnGone& on_gone) {
+  if (has_needy_) drop_needy({root_, lower_root_}, {}, on_gone);
   if (!links_.empty()) resolve_in(root_, on_dropped);
   // Only now: a link must find what it links to.
-  if (has_marks_) collect_marks(root_);
+  if (has_whiteouts_) collect_whiteouts(root_);
 }
 
 }  // namespace ondemand::tree

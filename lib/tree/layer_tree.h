@@ -19,19 +19,23 @@
 namespace ondemand::tree {
 
 inline constexpr InodeId kNoInode = std::numeric_limits<InodeId>::max();
+// In the children of a directory in place of an inode, of a layer and, until the image is whole, of
+// the tree of the layers below: an entry that was left out.
+inline constexpr InodeId kDroppedSlot = 0xFFFF'FFF1;
 
 // What a directory of a layer says about the directory below it.
 struct LayerDirectory {
   bool is_explicit = false;                      // an entry gave its metadata
   bool is_opaque = false;                        // hides all that lower layers have in it
+  bool needs_lower = false;                      // no entry may give its metadata but a lower one
   std::set<std::string, std::less<>> whiteouts;  // names hidden in lower layers
 };
 
 class LayerTree {
  public:
   // Adds inodes to `tree`, which it borrows.  `lower_root`: the tree of the layers below, which
-  // must not change until resolve_links().
-  LayerTree(Tree& tree, InodeId lower_root);
+  // must not change until resolve_links().  `has_dropped_below`: it has kDroppedSlots.
+  LayerTree(Tree& tree, InodeId lower_root, bool has_dropped_below);
 
   InodeId root() const { return root_; }
   const LayerDirectory& directory(InodeId id) const { return directories_.at(id); }
@@ -54,8 +58,15 @@ class LayerTree {
   // later ones, and hard links to it are whiteouts, too.
   void put_whiteout(InodeId parent, std::string_view name);
   // An entry that is left out: hides the name in lower layers, and what lies in it or links to it
-  // throws UnfitPath.
+  // throws UnfitPath, in later layers, too, until one gives the name to something else.
   void put_dropped(InodeId parent, std::string_view name);
+  // The entry of a directory that is left out.  True: there is a directory already, by an entry of
+  // this layer or one below, which keeps its metadata.  False: as put_dropped(), since a directory
+  // made up could be open to more users.  `on_gone` is called for all that went with `directory`.
+  using OnGone = std::function<void(const std::string& path, const std::string& directory)>;
+  bool put_dropped_directory(std::string_view path, const OnGone& on_gone);
+  // Whether there are kDroppedSlots, here or below.
+  bool has_dropped() const { return has_dropped_; }
   // A hard link; `target` is a normalised path.  It is bound at once to an earlier entry of this
   // layer, else by resolve_links().  Symbolic links on the way to the target are those of this
   // layer or, where this layer has nothing of the name, of the layers below.
@@ -63,10 +74,10 @@ class LayerTree {
 
   // Binds the links that are still open to later entries of this layer or else to files of the
   // layers below, as they are before this layer changes them.  Throws kCorrupt when the target is
-  // missing or a directory.  From here on all names are of inodes.
+  // missing or a directory.  From here on all names are of inodes or kDroppedSlot.
   // `on_dropped` is called for links to what has been dropped; they are dropped, too.
   using OnDropped = std::function<void(const std::string& path, const std::string& target)>;
-  void resolve_links(const OnDropped& on_dropped);
+  void resolve_links(const OnDropped& on_dropped, const OnGone& on_gone);
 
  private:
   struct PendingLink {
@@ -85,10 +96,16 @@ class LayerTree {
   // In the directories of both, this layer's entries first.
   Found find(Found roots, std::string_view path) const;
   Found look_up(Found directories, std::string_view name) const;
+  bool is_directory(InodeId slot) const;
+  InodeId below_of(Found directory, const std::string& name) const;
+  Found make_place(std::string_view path, InodeId lower_root);
+  void tell_gone(InodeId directory, const std::string& path, const std::string& dropped,
+                 const OnGone& on_gone) const;
+  void drop_needy(Found directory, const std::string& path, const OnGone& on_gone);
   InodeId resolve_below(std::string_view target) const;
   InodeId resolve(InodeId link, const OnDropped& on_dropped);
   void resolve_in(InodeId directory, const OnDropped& on_dropped);
-  void collect_marks(InodeId directory);
+  void collect_whiteouts(InodeId directory);
 
   Tree& tree_;
   const InodeId lower_root_;
@@ -96,7 +113,9 @@ class LayerTree {
   std::unordered_map<InodeId, LayerDirectory> directories_;
   // Slots of open links hold kLinkBit | index of links_, whiteouts and dropped ones a mark.
   std::vector<PendingLink> links_;
-  bool has_marks_ = false;
+  bool has_whiteouts_ = false;
+  bool has_dropped_;
+  bool has_needy_ = false;  // directories that need a lower one
   // The directory of the entry before: most entries follow one of the same directory.
   std::string last_path_;
   InodeId last_directory_ = kNoInode;

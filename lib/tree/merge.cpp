@@ -15,6 +15,10 @@ void replace_metadata(Inode& lower, Inode& upper) {
   lower.xattrs = std::move(upper.xattrs);
 }
 
+bool is_directory(const Tree& tree, InodeId slot) {
+  return slot != kDroppedSlot && tree.inodes[slot].type == FileType::kDirectory;
+}
+
 // Recursion is as deep as a path has names: 2,048 at most.
 void merge_directory(Tree& tree, InodeId lower, InodeId upper, const LayerTree& layer) {
   const LayerDirectory& marks = layer.directory(upper);
@@ -38,8 +42,7 @@ void merge_directory(Tree& tree, InodeId lower, InodeId upper, const LayerTree& 
       continue;
     }
     const InodeId old = found->second;
-    if (tree.inodes[old].type == FileType::kDirectory &&
-        tree.inodes[node.mapped()].type == FileType::kDirectory) {
+    if (is_directory(tree, old) && is_directory(tree, node.mapped())) {
       merge_directory(tree, old, node.mapped(), layer);
     } else {
       found->second = node.mapped();
@@ -65,6 +68,13 @@ void count_names(Tree& tree, InodeId directory) {
 
 void merge_layer(Tree& tree, InodeId lower_root, const LayerTree& layer) {
   merge_directory(tree, lower_root, layer.root(), layer);
+}
+
+void remove_dropped(Tree& tree) {
+  for (Inode& inode : tree.inodes)
+    if (inode.children)
+      std::erase_if(*inode.children,
+                    [](const auto& child) { return child.second == kDroppedSlot; });
 }
 
 void count_links(Tree& tree) {

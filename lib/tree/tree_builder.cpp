@@ -56,6 +56,7 @@ struct TreeBuilder::Impl {
   XattrPool xattrs;
   std::optional<LayerTree> layer;
   OnDrop on_drop;
+  bool has_dropped = false;  // names in the tree, of layers that ended
 
   Inode make_inode(tar::Entry& entry) {
     Inode inode;
@@ -107,18 +108,38 @@ struct TreeBuilder::Impl {
     if (on_drop) on_drop(path, concat("dropped with the entry: ", reason));
   }
 
-  void drop(const std::string& entry_path) {
+  LayerTree::OnGone tell_gone() {
+    return [this](const std::string& path, const std::string& directory) {
+      tell_drop(path, path == directory
+                          ? std::string("no other entry gives its metadata")
+                          : concat("lies in ", util::printable(directory), ", which is dropped"));
+    };
+  }
+
+  // True: a directory keeps the metadata that it had.
+  bool drop(tar::Entry& entry) {
+    const bool is_directory = entry.type == EntryType::kDirectory;
     try {
-      const std::string path = normalize_path(entry_path);
-      if (path.empty()) return;  // the root is there in any case
+      const std::string path = normalize_path(entry.path);
+      if (path.empty()) return is_directory;  // the root is there in any case
       const std::size_t slash = path.rfind('/');
       const bool top = slash == std::string::npos;
       const std::string parent = top ? std::string() : path.substr(0, slash);
       const std::string name = top ? path : path.substr(slash + 1);
-      if (style == WhiteoutStyle::kOci && add_oci_marker(path, parent, name)) return;
-      layer->put_dropped(layer->make_directory(parent), name);
+      OverlayMarks marks;
+      if (style == WhiteoutStyle::kOverlay)
+        marks = take_overlay_marks(entry, [](const std::string&) {});
+      else if (add_oci_marker(path, parent, name))
+        return false;
+      if (!is_directory) {
+        layer->put_dropped(layer->make_directory(parent), name);
+        return false;
+      }
+      const bool is_kept = layer->put_dropped_directory(path, tell_gone());
+      if (is_kept && marks.opaque) layer->mark_opaque(layer->make_directory(path));
+      return is_kept;
     } catch (const UnfitPath&) {
-      // No layer has anything at such a path.
+      return false;  // no layer has anything at such a path
     }
   }
 
@@ -161,12 +182,12 @@ struct TreeBuilder::Impl {
   }
 };
 
-void TreeBuilder::drop(const std::string& path) {
+bool TreeBuilder::drop(tar::Entry entry) {
   ASSERT(impl_->layer);
-  impl_->drop(path);
+  return impl_->drop(entry);
 }
 
-TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}, {}}) {
+TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}, {}, false}) {
   add_inode(impl_->tree, implicit_directory());
 }
 
@@ -174,7 +195,7 @@ TreeBuilder::~TreeBuilder() = default;
 
 void TreeBuilder::begin_layer() {
   ASSERT(!impl_->layer);
-  impl_->layer.emplace(impl_->tree, kRootInode);
+  impl_->layer.emplace(impl_->tree, kRootInode, impl_->has_dropped);
 }
 
 void TreeBuilder::on_drop(OnDrop call) {
@@ -189,7 +210,7 @@ InodeId TreeBuilder::add(tar::Entry entry) {
     if (!is_lossy_) throw;
     impl_->tell_drop(entry.path, error.message());
   }
-  impl_->drop(entry.path);
+  impl_->drop(entry);
   return kNoData;
 }
 
@@ -204,15 +225,20 @@ Inode& TreeBuilder::inode(InodeId id) {
 
 void TreeBuilder::end_layer() {
   ASSERT(impl_->layer);
-  impl_->layer->resolve_links([this](const std::string& path, const std::string& target) {
-    impl_->tell_drop(path, concat("hard link to ", util::printable(target), ", which is dropped"));
-  });
+  impl_->layer->resolve_links(
+      [this](const std::string& path, const std::string& target) {
+        impl_->tell_drop(path,
+                         concat("hard link to ", util::printable(target), ", which is dropped"));
+      },
+      impl_->tell_gone());
   merge_layer(impl_->tree, kRootInode, *impl_->layer);
+  impl_->has_dropped = impl_->layer->has_dropped();
   impl_->layer.reset();
 }
 
 Tree TreeBuilder::finish() {
   ASSERT(!impl_->layer);
+  if (impl_->has_dropped) remove_dropped(impl_->tree);
   count_links(impl_->tree);
   return std::move(impl_->tree);
 }

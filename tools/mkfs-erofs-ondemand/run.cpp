@@ -143,6 +143,9 @@ int build(const Options& options, cli::Io& io) {
     io.err << kTool << ": warning: " << warning << '\n';
   for (const std::string& line : result.dropped.lines)
     io.err << kTool << ": warning: " << line << '\n';
+  if (result.dropped.count > result.dropped.lines.size())
+    io.err << kTool << ": warning: " << result.dropped.count
+           << " things were dropped in all, of which these are the first\n";
   if (result.moved_from && !options.quiet) {
     io.err << kTool << ": " << ref << ": was the name of " << result.moved_from->to_string()
            << ", which stays in the store by its digest\n";
