@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "keys.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -26,21 +27,38 @@ constexpr const char* kDomain = "keys";
                     concat("key '", util::printable(key), "': look up: ", why));
 }
 
+// What the kernel takes as the name of a mount has no NUL, so that 'S' and 'T', which gain by zero
+// bytes, are for keys of up to 4 bytes.  The longest of the others: 'D' as such, 'E' by what base64
+// makes of them.
+constexpr std::size_t kLongestPlain = cache::kMaxCookieKeyBytes;
+constexpr std::size_t kLongestOther = (cache::kMaxNameBytes - 2) / 4 * 3;
+constexpr std::size_t kLongestWords = 4;
+// "erofs,<key>" is the volume's.
+constexpr std::size_t kLongestVolume = cache::kMaxVolumeKeyBytes - 6;
+
 class KeyMaker {
  public:
-  // Short keys of any bytes, long ones of any bytes, and printable ones.
-  std::string make() {
+  // Short keys and long ones of any bytes, plain ones, and printable ones that are not plain.
+  std::string make(std::size_t longest) {
     const unsigned shape = draw(0, 3);
-    const std::size_t len = shape == 0 ? draw(1, 4) : draw(1, shape == 1 ? 100 : 189);
-    std::string key(len, '\0');
-    for (char& byte : key)
-      byte = static_cast<char>(shape >= 2 ? draw(33, 126) : draw(1, 255));
+    const std::size_t limit = shape == 0   ? kLongestWords
+                              : shape == 2 ? kLongestPlain
+                                           : kLongestOther;
+    std::string key(length(std::min(limit, longest)), '\0');
+    for (char& byte : key) {
+      byte = static_cast<char>(shape >= 2 ? draw(33, 127) : draw(1, 255));
+      if (shape == 2 && byte == '/') byte = '.';
+    }
     return key;
   }
 
  private:
   unsigned draw(unsigned low, unsigned high) {
     return std::uniform_int_distribution<unsigned>(low, high)(random_);
+  }
+  // One in eight is as long as can be.
+  std::size_t length(std::size_t limit) {
+    return draw(0, 7) == 0 ? limit : draw(1, static_cast<unsigned>(limit));
   }
   std::mt19937 random_{20220118};
 };
@@ -109,29 +127,37 @@ class Checker {
 }  // namespace
 
 void check_keys(Protocol protocol, const std::filesystem::path& directory, KeyCounts counts) {
+  struct Kind {
+    int count = 0;
+    std::size_t longest = 0;  // bytes
+  };
   Checker checker(protocol, directory);
   KeyMaker maker;
-  std::map<char, int> kinds{{'D', 0}, {'E', 0}, {'S', 0}, {'T', 0}};
-  int wanted = counts.keys_of_each_kind * static_cast<int>(kinds.size());
-  int number = 0;
-  while (wanted > 0) {
-    const std::string key = maker.make();
-    int& count = kinds.at(cache::cook_key(key).front());
-    if (count == counts.keys_of_each_kind) continue;
+  std::map<char, Kind> kinds{{'D', {}}, {'E', {}}, {'S', {}}, {'T', {}}};
+  const int wanted = counts.keys_of_each_kind * static_cast<int>(kinds.size());
+  for (int number = 0; number < wanted;) {
+    const std::string key = maker.make(cache::kMaxCookieKeyBytes);
+    Kind& kind = kinds.at(cache::cook_key(key).front());
+    if (kind.count == counts.keys_of_each_kind) continue;
     checker.check(key, kDomain);
-    ++count;
-    --wanted;
+    ++kind.count;
     ++number;
+    kind.longest = std::max(kind.longest, key.size());
   }
+  std::size_t longest_volume = 0;
   for (int made = 0; made < counts.volumes;) {
-    const std::string key = maker.make();
+    const std::string key =
+        made == 0 ? std::string(kLongestVolume, 'v') : maker.make(kLongestVolume);
     if (key.find('/') != std::string::npos) continue;
     checker.check(key, "");
     ++made;
-    ++number;
+    longest_volume = std::max(longest_volume, key.size());
   }
-  std::printf("%d keys found, %d of each encoding and %d volumes\n", number,
+  std::printf("%d keys found, %d of each encoding and %d volumes; longest", wanted + counts.volumes,
               counts.keys_of_each_kind, counts.volumes);
+  for (const auto& [letter, kind] : kinds)
+    std::printf(" %c %zu,", letter, kind.longest);
+  std::printf(" volume %zu\n", longest_volume);
 }
 
 }  // namespace ondemand::vmtest
