@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "erofs/chunk_layout.h"
 #include "hash/sha256.h"
 #include "util/align.h"
 #include "util/error.h"
+#include "util/text.h"
 
 namespace ondemand::image {
 
@@ -24,11 +27,12 @@ bool all_zero(util::Bytes bytes) {
 }  // namespace
 
 DataPipeline::DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight,
-                           util::ThreadPool& pool, Placed placed)
+                           util::ThreadPool& pool, Placed placed, ZeroChunks zero_chunks)
     : chunk_size_(chunk_size),
       batches_in_flight_(batches_in_flight),
       pool_(pool),
       placed_(std::move(placed)),
+      zero_chunks_(zero_chunks),
       chunker_(chunk_size,
                [this](std::uint64_t offset, util::Bytes bytes) { take_chunk(offset, bytes); }) {
   start_batch();
@@ -60,6 +64,7 @@ void DataPipeline::begin_file(tree::InodeId inode, std::uint64_t size) {
   inode_ = inode;
   emitted_ = 0;
   file_size_ = size;
+  next_ = 0;
   chunker_.begin_file(size);
 }
 
@@ -69,6 +74,7 @@ void DataPipeline::add(std::uint64_t offset, util::Bytes bytes) {
 
 void DataPipeline::end_file() {
   chunker_.end_file();
+  fill_hole(file_size_);
   stats_.input_bytes += file_size_;
   stats_.hole_bytes += file_size_ - emitted_;
 }
@@ -81,7 +87,35 @@ void DataPipeline::end_blob() {
 }
 
 void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
-  emitted_ += bytes.size();
+  fill_hole(file_offset);
+  next_ = file_offset + bytes.size();
+  put_item(file_offset, bytes, 1);
+}
+
+// A hole of a sparse file up to `end`, as chunks: one is digested, however many there are.
+void DataPipeline::fill_hole(std::uint64_t end) {
+  if (zero_chunks_ == ZeroChunks::kHole || next_ >= end) return;
+  const std::uint64_t start = std::exchange(next_, end);
+  const std::uint64_t whole = (end - start) / chunk_size_;
+  const auto rest = static_cast<std::size_t>((end - start) % chunk_size_);
+  filled_ += whole;
+  // No chunk entry can reach over two of them, so the file takes an entry for every chunk.
+  const bool is_too_long = whole > 1 && util::div_round_up(file_size_, std::uint64_t{chunk_size_}) >
+                                            erofs::kMaxChunkEntries;
+  if (is_too_long || filled_ > erofs::kMaxChunkEntriesOfImage)
+    throw util::Error(
+        util::ErrorCode::kTooLarge,
+        util::concat("sparse file of ", file_size_, " bytes: fill its holes: more than ",
+                     is_too_long ? erofs::kMaxChunkEntries : erofs::kMaxChunkEntriesOfImage,
+                     is_too_long ? " chunk entries in a file" : " chunk entries in an image",
+                     "; '--zero-chunks hole' and larger chunks take fewer"));
+  if (zeros_.empty()) zeros_.resize(chunk_size_);
+  if (whole > 0) put_item(start, zeros_, whole);
+  if (rest > 0) put_item(end - rest, util::Bytes(zeros_).first(rest), 1);
+}
+
+void DataPipeline::put_item(std::uint64_t file_offset, util::Bytes bytes, std::uint64_t repeats) {
+  emitted_ += bytes.size() * repeats;
   const std::size_t padded = util::round_up(bytes.size(), std::size_t{chunk::kBlockSize});
   if (batch_->bytes->size() + padded > batch_bytes(chunk_size_) ||
       batch_->items.size() == kBatchItems)
@@ -92,17 +126,18 @@ void DataPipeline::take_chunk(std::uint64_t file_offset, util::Bytes bytes) {
   item.file_offset = file_offset;
   item.start = buffer.size();
   item.len = bytes.size();
+  item.repeats = repeats;
   buffer.insert(buffer.end(), bytes.begin(), bytes.end());
   buffer.resize(item.start + padded);
   batch_->items.push_back(item);
 }
 
-void DataPipeline::digest(Batch& batch) {
+void DataPipeline::digest(Batch& batch, ZeroChunks zero_chunks) {
   std::vector<hash::Sha256Message> messages;
   messages.reserve(batch.items.size());
   for (Item& item : batch.items) {
     const util::Bytes bytes = util::Bytes(*batch.bytes).subspan(item.start, item.len);
-    item.is_zero = all_zero(bytes);
+    item.is_zero = zero_chunks == ZeroChunks::kHole && all_zero(bytes);
     if (!item.is_zero) messages.push_back({bytes, &item.digest});
   }
   hash::sha256_together({}, messages);
@@ -111,8 +146,8 @@ void DataPipeline::digest(Batch& batch) {
 void DataPipeline::submit_batch() {
   if (batch_->items.empty()) return;
   if (in_flight_.size() >= batches_in_flight_) place_one_batch();
-  in_flight_.push_back(pool_.submit([batch = std::move(batch_)] {
-    digest(*batch);
+  in_flight_.push_back(pool_.submit([batch = std::move(batch_), zero_chunks = zero_chunks_] {
+    digest(*batch, zero_chunks);
     return batch;
   }));
   start_batch();
@@ -172,15 +207,15 @@ void DataPipeline::keep_new_only(Batch& batch) {
   batch.bytes = std::move(kept);
 }
 
-void DataPipeline::count_shared(util::DeviceId device, std::size_t len) {
-  stats_.shared_bytes += len;
-  ++stats_.shared_chunks;
+void DataPipeline::count_shared(util::DeviceId device, std::size_t len, std::uint64_t times) {
+  stats_.shared_bytes += len * times;
+  stats_.shared_chunks += times;
   if (device == device_) {
-    stats_.shared_in_blob += len;
+    stats_.shared_in_blob += len * times;
     return;
   }
   if (stats_.shared_from.size() <= device.value) stats_.shared_from.resize(device.value + 1U);
-  stats_.shared_from[device.value] += len;
+  stats_.shared_from[device.value] += len * times;
 }
 
 void DataPipeline::place(const Item& item, const std::shared_ptr<util::Buffer>& buffer) {
@@ -190,18 +225,19 @@ void DataPipeline::place(const Item& item, const std::shared_ptr<util::Buffer>& 
   }
   const auto nblocks = util::div_round_up(item.len, std::size_t{chunk::kBlockSize});
   auto position = dedup_.find(item.digest);
-  if (position) {
-    count_shared(position->device, item.len);
-  } else {
+  const std::uint64_t nshared = item.repeats - (position ? 0 : 1);
+  if (!position) {
     const util::Bytes bytes = util::Bytes(*buffer).subspan(item.start, item.len);
     position = chunk::ChunkPosition{new_chunk_(item.digest, {buffer, bytes}), device_};
     dedup_.add(item.digest, *position);
     stats_.unique_bytes += item.len;
     ++stats_.unique_chunks;
   }
-  placed_(item.inode,
-          chunk::Extent{item.file_offset / chunk::kBlockSize, static_cast<std::uint32_t>(nblocks),
-                        position->start, position->device});
+  if (nshared > 0) count_shared(position->device, item.len, nshared);
+  chunk::Extent extent{item.file_offset / chunk::kBlockSize, static_cast<std::uint32_t>(nblocks),
+                       position->start, position->device};
+  for (std::uint64_t i = 0; i < item.repeats; ++i, extent.file_block += nblocks)
+    placed_(item.inode, extent);
 }
 
 }  // namespace ondemand::image

@@ -26,9 +26,15 @@
 
 namespace ondemand::image {
 
+// What becomes of chunks of zeros and of the holes of sparse files.
+enum class ZeroChunks {
+  kHole,  // nothing: they are in no blob
+  kData,  // a chunk like any other, which all of its length share
+};
+
 struct DataStats {
   std::uint64_t input_bytes = 0;   // of files, holes included
-  std::uint64_t hole_bytes = 0;    // holes and whole chunks of zeros
+  std::uint64_t hole_bytes = 0;    // holes and whole chunks of zeros; 0 with ZeroChunks::kData
   std::uint64_t unique_bytes = 0;  // went into a blob of this image
   std::uint64_t shared_bytes = 0;  // were there already (in this image, or in a dictionary)
   std::uint64_t unique_chunks = 0;
@@ -48,9 +54,11 @@ class DataPipeline : public FileSink {
   // chunk in its memory, up to a whole block.
   using NewChunk = std::function<util::BlockAddr(const hash::Digest&, const util::SharedBytes&)>;
 
-  // Range: chunk_size is a power of two >= 4096.  Borrows the pool.
+  // Range: chunk_size is a power of two >= 4096.  Borrows the pool.  With ZeroChunks::kData add()
+  // and end_file() throw kTooLarge for holes that take more chunk entries than a file, or an
+  // image, may have.
   DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
-               Placed placed);
+               Placed placed, ZeroChunks zero_chunks = ZeroChunks::kHole);
   ~DataPipeline() override;
 
   // What one batch takes.
@@ -78,8 +86,9 @@ class DataPipeline : public FileSink {
     std::uint64_t file_offset;
     std::size_t start;  // in Batch::bytes; padded to whole blocks there
     std::size_t len;
-    bool is_zero = false;
-    bool is_new = false;  // the bytes are stored for this item
+    std::uint64_t repeats = 1;  // of the chunk, one behind the other in the file
+    bool is_zero = false;       // and nothing is to be stored for it
+    bool is_new = false;        // the bytes are stored for this item
     hash::Digest digest;
   };
   struct Batch {
@@ -87,19 +96,22 @@ class DataPipeline : public FileSink {
     std::vector<Item> items;
   };
 
-  static void digest(Batch& batch);
+  static void digest(Batch& batch, ZeroChunks zero_chunks);
   void take_chunk(std::uint64_t file_offset, util::Bytes bytes);
+  void fill_hole(std::uint64_t end);
+  void put_item(std::uint64_t file_offset, util::Bytes bytes, std::uint64_t repeats);
   void submit_batch();
   void place_one_batch();
   void keep_new_only(Batch& batch);
   void place(const Item& item, const std::shared_ptr<util::Buffer>& buffer);
   void start_batch();
-  void count_shared(util::DeviceId device, std::size_t len);
+  void count_shared(util::DeviceId device, std::size_t len, std::uint64_t times);
 
   const std::uint32_t chunk_size_;
   const std::size_t batches_in_flight_;
   util::ThreadPool& pool_;
   Placed placed_;
+  const ZeroChunks zero_chunks_;
   chunk::Chunker chunker_;
   chunk::DedupIndex dedup_;
   NewChunk new_chunk_;
@@ -107,6 +119,9 @@ class DataPipeline : public FileSink {
   tree::InodeId inode_ = 0;
   std::uint64_t emitted_ = 0;  // bytes of the current file that were no hole
   std::uint64_t file_size_ = 0;
+  std::uint64_t next_ = 0;    // where the next chunk of the current file begins, or a hole
+  std::uint64_t filled_ = 0;  // chunks in holes so far
+  util::Buffer zeros_;        // a chunk, when one was needed
   util::BufferPool buffers_;
   std::shared_ptr<Batch> batch_;
   std::deque<std::future<std::shared_ptr<Batch>>> in_flight_;

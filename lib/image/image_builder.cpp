@@ -272,7 +272,7 @@ class Builder {
   DataPipeline make_pipeline(DataPipeline::Placed placed) {
     const std::size_t batches = std::clamp<std::size_t>(
         kBatchBudget / DataPipeline::batch_bytes(options_.chunk_size), 2, jobs_ * kBatchesPerJob);
-    return {options_.chunk_size, batches, pool_, std::move(placed)};
+    return {options_.chunk_size, batches, pool_, std::move(placed), options_.zero_chunks};
   }
 
   void make_rereadable() { reread_.emplace(input_, options_.temporary, options_.rules.max_bytes); }

@@ -27,6 +27,7 @@ inline constexpr std::size_t kDefaultMaxBlobs = 62;
 struct BuildOptions {
   std::string ref;  // name in the store
   std::uint32_t chunk_size = 64 * util::kKiB;
+  ZeroChunks zero_chunks = ZeroChunks::kHole;
   blob::BlobOptions blob;
   // false: a blob for each layer that adds data; true: one blob of what the final tree needs.
   bool one_blob = false;

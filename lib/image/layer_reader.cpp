@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "tree/path.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -97,18 +96,27 @@ void LayerReader::record_content(ContentRecord& record) {
   content_ = std::make_unique<ContentDigest>();
 }
 
-void LayerReader::copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size,
-                            FileSink& data) {
-  data.begin_file(inode, size);
+void LayerReader::copy_data(const input::Layer& layer, tar::TarReader& reader, tree::InodeId inode,
+                            const tar::Entry& entry, FileSink& data) {
+  // The pipeline knows no names.
+  const auto give = [&](auto&& function) {
+    try {
+      function();
+    } catch (const util::Error& error) {
+      if (error.code() != util::ErrorCode::kTooLarge) throw;
+      throw error.with_context(util::concat(layer.name, ": ", util::printable(entry.path)));
+    }
+  };
+  data.begin_file(inode, entry.size);
   tar::DataBlock block;
   while (reader.read_block(block)) {
-    data.add(block.offset, block.bytes);
+    give([&] { data.add(block.offset, block.bytes); });
     if (content_) content_->add(block.offset, block.bytes);
   }
-  data.end_file();
+  give([&] { data.end_file(); });
   if (!content_) return;
   if (record_->size() <= inode) record_->resize(std::size_t{inode} + 1);
-  (*record_)[inode] = content_->finish(size);
+  (*record_)[inode] = content_->finish(entry.size);
 }
 
 void LayerReader::set_rules(const ReadRules& rules, DropList& dropped) {
@@ -152,11 +160,8 @@ void LayerReader::tell_drop(const input::Layer& layer, const std::string& path,
 }
 
 bool LayerReader::drop_entry(const input::Layer& layer, tar::Entry entry) {
-  const std::string path = util::printable(entry.path);
   try {
     return builder_.drop(std::move(entry));
-  } catch (const tree::BadParent& error) {
-    throw error.with_context(util::concat(layer.name, ": ", path));
   } catch (const util::Error& error) {
     throw error.with_context(layer.name);
   }
@@ -179,8 +184,6 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
   tree::InodeId inode = tree::kNoData;
   try {
     inode = builder_.add(entry);
-  } catch (const tree::BadParent& error) {
-    throw error.with_context(util::concat(layer.name, ": ", util::printable(entry.path)));
   } catch (const util::Error& error) {
     throw error.with_context(layer.name);
   }
@@ -216,7 +219,7 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
     if (data == nullptr) {
       order_.push_back({inode, entry.size});
     } else if (inode != tree::kNoData) {
-      copy_data(reader, inode, entry.size, *data);
+      copy_data(layer, reader, inode, entry, *data);
     }
   });
   warnings_.insert(warnings_.end(), reader.warnings().begin(), reader.warnings().end());
@@ -241,7 +244,7 @@ void LayerReader::reread(const input::Layer& layer, FileSink& data,
       throw util::Error(util::ErrorCode::kIo,
                         layer.name + ": read again: changed while it was read");
     const tree::InodeId inode = order_[next_++].inode;
-    if (inode != tree::kNoData && wanted(inode)) copy_data(reader, inode, entry.size, data);
+    if (inode != tree::kNoData && wanted(inode)) copy_data(layer, reader, inode, entry, data);
   });
 }
 

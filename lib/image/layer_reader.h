@@ -55,7 +55,8 @@ class LayerReader {
   bool drop_entry(const input::Layer& layer, tar::Entry entry);
   void warn_of_whiteout(const input::Layer& layer, const tar::Entry& entry);
 
-  void copy_data(tar::TarReader& reader, tree::InodeId inode, std::uint64_t size, FileSink& data);
+  void copy_data(const input::Layer& layer, tar::TarReader& reader, tree::InodeId inode,
+                 const tar::Entry& entry, FileSink& data);
 
   tree::TreeBuilder& builder_;
   std::vector<std::string>& warnings_;

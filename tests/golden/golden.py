@@ -132,6 +132,8 @@ def main():
             found[name] = digests_of(image, work / f"store-{name}")
             found[name + ", one blob, 4K chunks"] = digests_of(image, work / f"one-{name}", "--blobs", "image",
                                                                "--chunk-size", "4K", "--frame-size", "64K")
+            if name == "data":
+                found[name + ", zeros as data"] = digests_of(image, work / "zeros", "--zero-chunks", "data")
     finally:
         shutil.rmtree(work, ignore_errors=True)
     recorded_file = HERE / "digests.json"

@@ -128,6 +128,12 @@ void add_output_options(CLI::App& app, Options& options) {
   add_size(app, "--frame-size", options.frame_size,
            "unit of fetch, verification and decompression (256K)", kMaxFrameSize, false)
       ->type_name("SIZE");
+  add_choice<image::ZeroChunks>(
+      app, "--zero-chunks", options.zero_chunks,
+      "chunks of zeros and holes of sparse files. hole: are in no blob; data: are chunks like "
+      "others, for mounts over fscache on kernels that misread data behind a hole",
+      {{"hole", image::ZeroChunks::kHole}, {"data", image::ZeroChunks::kData}})
+      ->default_str("hole");
   app.add_option("--compression", options.compression, "none or zstd[:LEVEL]")
       ->type_name("METHOD")
       ->capture_default_str()

@@ -22,6 +22,7 @@ struct Options {
   std::string platform;
   std::uint64_t chunk_size = 64 * util::kKiB;
   std::uint64_t frame_size = 256 * util::kKiB;
+  image::ZeroChunks zero_chunks = image::ZeroChunks::kHole;
   std::string compression = "zstd:3";
   bool is_compressed = true;  // from `compression`
   int zstd_level = 3;         // from `compression`

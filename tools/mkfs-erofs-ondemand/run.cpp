@@ -75,6 +75,7 @@ image::BuildOptions build_options(const Options& options, const std::string& ref
   image::BuildOptions build;
   build.ref = ref;
   build.chunk_size = static_cast<std::uint32_t>(options.chunk_size);
+  build.zero_chunks = options.zero_chunks;
   build.blob.form = options.is_compressed ? blob::StoredForm::kZstd : blob::StoredForm::kRaw;
   build.blob.zstd_level = options.zstd_level;
   build.blob.frame_size = static_cast<std::uint32_t>(options.frame_size);

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <utility>
 
+#include "util/error.h"
 #include "util/stream.h"
 
 namespace ondemand::image {
@@ -26,11 +28,18 @@ struct Harness {
   util::BufferSink sink;
   blob::BlobWriter writer;
   std::map<tree::InodeId, chunk::Extents> extents;
-  DataPipeline data{kChunk, 2, pool, [this](tree::InodeId inode, const chunk::Extent& extent) {
-                      chunk::append_extent(extents[inode], extent);
-                    }};
+  DataPipeline data;
 
-  Harness() : writer(sink, options(), pool, digests) { data.begin_blob(writer, {1}); }
+  explicit Harness(ZeroChunks zero_chunks = ZeroChunks::kHole)
+      : writer(sink, options(), pool, digests),
+        data(
+            kChunk, 2, pool,
+            [this](tree::InodeId inode, const chunk::Extent& extent) {
+              chunk::append_extent(extents[inode], extent);
+            },
+            zero_chunks) {
+    data.begin_blob(writer, {1});
+  }
   static blob::BlobOptions options() {
     blob::BlobOptions raw;
     raw.form = blob::StoredForm::kRaw;
@@ -88,6 +97,80 @@ TEST(DataPipeline, HolesOfSparseFilesAreCountedAndCostNothing) {
   EXPECT_EQ(h.extents[1], (chunk::Extents{{(std::uint64_t{50} << 30) / 4096, 2, {0}, {1}}}));
   EXPECT_EQ(view.size(), kChunk);
   EXPECT_EQ(h.data.stats().hole_bytes, (std::uint64_t{100} << 30) - kChunk);
+}
+
+TEST(DataPipeline, ZerosAsDataShareOneChunk) {
+  Harness h(ZeroChunks::kData);
+  util::Buffer bytes(4 * kChunk);
+  bytes[2 * kChunk + 5] = 1;
+  h.file(1, bytes);
+  h.file(2, util::Buffer(100));
+  h.file(3, util::Buffer(100));
+  h.file(4, {});
+  const util::Buffer view = h.finish();
+  EXPECT_EQ(h.extents[1], (chunk::Extents{{0, 2, {0}, {1}}, {2, 4, {0}, {1}}, {6, 2, {0}, {1}}}));
+  EXPECT_EQ(h.extents[2], (chunk::Extents{{0, 1, {4}, {1}}}));
+  EXPECT_EQ(h.extents[3], h.extents[2]);
+  EXPECT_TRUE(h.extents[4].empty());
+  EXPECT_EQ(view.size(), 2 * kChunk + 4096);
+  EXPECT_EQ(h.data.stats().hole_bytes, 0U);
+  EXPECT_EQ(h.data.stats().unique_bytes, 2U * kChunk + 100);
+  EXPECT_EQ(h.data.stats().shared_bytes, 2U * kChunk + 100);
+}
+
+TEST(DataPipeline, HolesAsDataLeaveNoBlockOfAFileOutAndEqualZerosThatAreThere) {
+  const auto fill = [](bool is_sparse) {
+    Harness h(ZeroChunks::kData);
+    constexpr std::uint64_t kSize = 10 * kChunk + 300;
+    h.data.begin_file(1, kSize);
+    if (is_sparse) {
+      h.data.add(3 * kChunk + 10, util::as_bytes("x"));
+      h.data.add(6 * kChunk, util::as_bytes("y"));
+    } else {
+      util::Buffer bytes(kSize);
+      bytes[3 * kChunk + 10] = 'x';
+      bytes[6 * kChunk] = 'y';
+      h.data.add(0, bytes);
+    }
+    h.data.end_file();
+    h.data.begin_file(2, 50);  // nothing but a hole
+    h.data.end_file();
+    const util::Buffer view = h.finish();
+    std::uint64_t next = 0;
+    for (const chunk::Extent& extent : h.extents[1]) {
+      EXPECT_EQ(extent.file_block, next);
+      next += extent.nblocks;
+    }
+    EXPECT_EQ(next, kSize / 4096 + 1);
+    EXPECT_EQ(h.extents[2].size(), 1U);
+    EXPECT_EQ(view.size(), 3 * kChunk + 2 * 4096);
+    const DataStats& stats = h.data.stats();
+    EXPECT_EQ(stats.hole_bytes, 0U);
+    EXPECT_EQ(stats.unique_bytes + stats.shared_bytes, stats.input_bytes);
+    EXPECT_EQ(stats.unique_chunks + stats.shared_chunks, 12U);
+    return std::pair(h.extents, view);
+  };
+  EXPECT_EQ(fill(true), fill(false));
+}
+
+TEST(DataPipeline, HolesAsDataAreDigestedOnceAndBounded) {
+  Harness h(ZeroChunks::kData);
+  h.data.begin_file(1, std::uint64_t{1} << 30);
+  h.data.end_file();
+  EXPECT_EQ(h.finish().size(), kChunk);
+  EXPECT_EQ(h.extents[1].size(), (1U << 30) / kChunk);
+  EXPECT_EQ(h.data.stats().shared_bytes, (1U << 30) - kChunk);
+
+  Harness too_long(ZeroChunks::kData);
+  too_long.data.begin_file(1, std::uint64_t{1} << 62);
+  try {
+    too_long.data.end_file();
+    ADD_FAILURE() << "is taken";
+  } catch (const util::Error& error) {
+    EXPECT_EQ(error.code(), util::ErrorCode::kTooLarge);
+    EXPECT_NE(error.message().find("16777216 chunk entries in a file"), std::string::npos)
+        << error.message();
+  }
 }
 
 TEST(DataPipeline, ManySmallFilesKeepTheirOrder) {
