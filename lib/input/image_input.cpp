@@ -115,8 +115,7 @@ ImageInput open_archive(Form form, const std::shared_ptr<const util::Fd>& file,
                                    : open_docker_image(objects, options);
 }
 
-// Does manifest.json name members of its archive?  One that is there is enough: whoever reads the
-// image tells which one is missing.
+// Does manifest.json name members of its archive, all of them there?
 bool is_docker_archive(const std::shared_ptr<const util::Fd>& file,
                        const std::vector<tar::MemberLocation>& members, const std::string& name) {
   const ArchiveObjects objects(file, members, name);
@@ -125,11 +124,11 @@ bool is_docker_archive(const std::shared_ptr<const util::Fd>& file,
   const std::string text = manifest->read(oci::kMaxIndexBytes, name);
   try {
     for (const oci::DockerImage& image : oci::parse_docker_manifest(text, name)) {
-      if (objects.find(image.config)) return true;
+      if (!objects.find(image.config)) return false;
       for (const std::string& layer : image.layers)
-        if (objects.find(layer)) return true;
+        if (!objects.find(layer)) return false;
     }
-    return false;
+    return true;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kTooLarge) throw;
     return false;  // another program's file of that name

@@ -169,6 +169,11 @@ void Judge::cachefiles() {
     default:
       break;
   }
+  if (!kernel_.demand.exists && kernel_.has_fsid != Answer::kNo)
+    note(
+        "over fscache, EROFS of a kernel without this project's series reads zeros for data that "
+        "follows a hole; 'blobctl mount' refuses images with such files: convert them with "
+        "'mkfs-erofs-ondemand --zero-chunks data', or use fanotify or a kernel with the series");
   if (kernel_.demand.exists && files_.mark != cache::CacheMark::kNone)
     problem("the cache is marked for another way, and this kernel looks at the mark",
             "use another --cache, prepared with 'blobctl prepare --for cachefiles'");

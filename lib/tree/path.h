@@ -27,12 +27,6 @@ class UnfitPath : public util::Error {
   using Error::Error;
 };
 
-// What an entry should lie in is no directory.  The message does not name the entry.
-class BadParent : public util::Error {
- public:
-  using Error::Error;
-};
-
 // Throws kCorrupt for an empty path, ".." and (kRefuse) an absolute path, UnfitPath for a name that
 // is too long.
 std::string normalize_path(std::string_view path, AbsolutePaths absolute = AbsolutePaths::kRefuse);

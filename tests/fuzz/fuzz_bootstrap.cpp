@@ -7,6 +7,7 @@
 #include "erofs/bootstrap_check.h"
 #include "erofs/bootstrap_reader.h"
 #include "erofs/describe.h"
+#include "erofs/hole_search.h"
 #include "util/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -24,6 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       reader.xattrs(inode);
     }
     erofs::describe_summary(reader);
+    erofs::find_hole_before_data(reader);
   } catch (const util::Error&) {
     // What a decoder says about bad bytes.
   }

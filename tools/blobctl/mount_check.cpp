@@ -2,6 +2,7 @@
 #include "blobctl/mount_check.h"
 
 #include "blobctl/device_table.h"
+#include "blobctl/hole_check.h"
 #include "cache/backing_file.h"
 #include "cache/cache_mark.h"
 #include "cache/volume.h"
@@ -60,6 +61,7 @@ std::uint64_t check_before_mount(const cache::CacheRoot& root, const cache::Prep
     throw Error(ErrorCode::kCorrupt,
                 util::concat(name, ": mount: the bootstrap is not complete", kAgain));
   check_device_table(image);
+  if (is_fscache && !reads_holes_right(transport)) check_holes(image, name);
   std::uint64_t missing = 0;
   for (const cache::PreparedBlob& blob : image.blobs)
     missing += missing_bytes(blob.backing_file, blob.size, is_fscache, name);

@@ -66,6 +66,22 @@ TEST_F(Verdicts, WithoutTheSeriesTheDemandDeviceIsMissing) {
   EXPECT_EQ(problems(kCachefiles), "");
 }
 
+TEST_F(Verdicts, WithoutTheSeriesDataBehindHolesIsWarnedOf) {
+  const auto is_told = [this](std::size_t transport) {
+    const Verdict verdict = judge(kernel, files).at(transport);
+    for (const std::string& note : verdict.notes)
+      if (note.find("--zero-chunks data") != std::string::npos) return true;
+    return false;
+  };
+  EXPECT_FALSE(is_told(kCachefiles));
+  kernel.demand.exists = false;
+  EXPECT_TRUE(is_told(kCachefiles));
+  EXPECT_FALSE(is_told(kFanotify));
+  EXPECT_TRUE(judge(kernel, files)[kCachefiles].is_ready());
+  kernel.has_fsid = Answer::kNo;  // does not mount over fscache at all
+  EXPECT_FALSE(is_told(kCachefiles));
+}
+
 TEST_F(Verdicts, ModuleThatIsNotLoadedIsToBeLoaded) {
   kernel.demand.exists = kernel.classic.exists = false;
   kernel.cachefiles = Presence::kLoadable;
