@@ -2,6 +2,8 @@
 #include "erofs/bootstrap_check.h"
 
 #include <algorithm>
+#include <array>
+#include <memory>
 
 #include "erofs/dirent_codec.h"
 #include "util/error.h"
@@ -48,6 +50,30 @@ class Checker {
     std::uint32_t found = 0;
     std::uint32_t stored = 0;
     std::uint8_t type = 0;  // as a dirent has it; 0 = not seen yet
+  };
+
+  // By nid.  Most slots of a bootstrap with large sparse files hold chunk entries, no inodes.
+  class LinkTable {
+   public:
+    explicit LinkTable(std::uint64_t size) : size_(size), pages_(size / kPage + 1) {}
+    std::uint64_t size() const { return size_; }
+    LinkState& operator[](std::uint64_t nid) {
+      auto& page = pages_[nid / kPage];
+      if (page == nullptr) page = std::make_unique<Page>();
+      return (*page)[nid % kPage];
+    }
+    template <class Visit>
+    void for_each(Visit visit) const {
+      for (std::size_t i = 0; i < pages_.size(); ++i)
+        for (std::size_t j = 0; pages_[i] != nullptr && j < kPage; ++j)
+          visit(i * kPage + j, (*pages_[i])[j]);
+    }
+
+   private:
+    static constexpr std::size_t kPage = 64;
+    using Page = std::array<LinkState, kPage>;
+    std::uint64_t size_;
+    std::vector<std::unique_ptr<Page>> pages_;
   };
 
   bool is_full() const { return report_.problems.size() > kMaxProblems; }
@@ -98,7 +124,7 @@ class Checker {
   const BootstrapReader& reader_;
   CheckReport report_;
   std::vector<Directory> directories_;  // in the order of discovery; [0] is the root
-  std::vector<LinkState> links_;        // by nid
+  LinkTable links_;
   std::uint64_t dirents_left_;
   std::uint64_t xattr_bytes_left_;
   std::uint64_t chunk_bytes_left_;
@@ -254,15 +280,14 @@ void Checker::check_links() {
       add(path_of(i, ""),
           util::concat("link count is ", stored, ", not ", directory.subdirectories + 2));
   }
-  for (std::size_t nid = 0; nid < links_.size() && !is_full(); ++nid) {
-    const LinkState& state = links_[nid];
+  links_.for_each([this](std::uint64_t nid, const LinkState& state) {
     if (state.type == 0 ||
         state.type == static_cast<std::uint8_t>(ondisk::ErofsFileType::kDirectory))
-      continue;
+      return;
     if (state.stored != state.found)
       add(util::concat("inode ", nid),
           util::concat("link count is ", state.stored, ", not ", state.found));
-  }
+  });
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -78,6 +79,8 @@ class BootstrapReader {
  public:
   // Borrows `image`; `name` is for messages.  Throws kCorrupt or kUnsupported.
   BootstrapReader(util::Bytes image, std::string name);
+  // Calls it for every few MiB of chunk entries read, by whichever thread: sparse files have GiBs.
+  void on_entries_read(std::function<void()> call);
 
   const ondisk::ErofsSuperBlock& superblock() const { return super_; }
   const std::string& name() const { return name_; }
@@ -138,6 +141,8 @@ class BootstrapReader {
   std::string name_;
   ondisk::ErofsSuperBlock super_{};
   std::vector<DeviceInfo> devices_;
+  struct Progress;
+  std::shared_ptr<Progress> progress_;     // of on_entries_read()
   std::vector<std::uint16_t> by_uniaddr_;  // positions in devices_, of those that have one
 };
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "erofs/bootstrap_reader.h"
 #include "erofs/inode_codec.h"
@@ -17,7 +18,8 @@ namespace {
 using ondisk::ErofsLayout;
 using tree::FileType;
 
-constexpr std::uint64_t kFileSizeMax = 0x7FFFFFFFFFFFFFFF;  // Linux: MAX_LFS_FILESIZE
+constexpr std::uint64_t kBytesBetweenCalls = 4 * util::kMiB;  // of chunk entries
+constexpr std::uint64_t kFileSizeMax = 0x7FFFFFFFFFFFFFFF;    // Linux: MAX_LFS_FILESIZE
 
 std::optional<FileType> decode_type(std::uint16_t mode) {
   switch (mode & S_IFMT) {
@@ -71,6 +73,21 @@ void decode_extended(const ondisk::ErofsInodeExtended& raw, InodeInfo& info) {
 }
 
 }  // namespace
+
+struct BootstrapReader::Progress {
+  std::function<void()> call;
+  std::atomic<std::uint64_t> bytes{0};
+  void add(std::uint64_t size) {
+    if (bytes.fetch_add(size, std::memory_order_relaxed) + size < kBytesBetweenCalls) return;
+    bytes.store(0, std::memory_order_relaxed);
+    call();
+  }
+};
+
+void BootstrapReader::on_entries_read(std::function<void()> call) {
+  progress_ = std::make_shared<Progress>();
+  progress_->call = std::move(call);
+}
 
 InodeInfo BootstrapReader::inode(util::Nid nid) const {
   const std::string what = util::concat("inode ", nid.value);
@@ -172,6 +189,7 @@ FileExtent BootstrapReader::map_chunk(const InodeInfo& inode, std::uint64_t offs
   const unsigned bits = super_.blkszbits + (inode.i_u & ondisk::kErofsChunkBitsMask);
   const std::uint64_t number = offset >> bits;
   const std::uint64_t in_chunk = offset - (number << bits);
+  if (progress_) progress_->add(sizeof(ondisk::ErofsChunkIndex));
   FileExtent extent;
   extent.file = {offset, std::min((std::uint64_t{1} << bits) - in_chunk, inode.size - offset)};
   if ((inode.i_u & ondisk::kErofsChunkIndexes) == 0) {

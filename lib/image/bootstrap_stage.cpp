@@ -59,8 +59,10 @@ StagedBootstrap stage_bootstrap(store::Store& store, const tree::Tree& tree,
   const erofs::BootstrapResult written =
       erofs::write_bootstrap(tree, options, file.fd(), file.name());
   const util::MappedFile mapped(file.fd(), file.name());
-  compare_with_tree(erofs::BootstrapReader(mapped.bytes(), file.name()), tree,
-                    [&mapped] { mapped.release_pages(); });
+  const auto release = [&mapped] { mapped.release_pages(); };
+  erofs::BootstrapReader reader(mapped.bytes(), file.name());
+  reader.on_entries_read(release);
+  compare_with_tree(reader, tree, release);
   BootstrapObject object;
   object.size = written.size_bytes;
   object.uncompressed_digest = digest_of(mapped);

@@ -126,7 +126,8 @@ void ChunkDict::Loader::add_image(const std::string& ref) {
       view::fetch_whole(source, image.bootstrap, image.bootstrap_framing,
                         image.bootstrap_uncompressed_digest, temporary_, kMaxBootstrapBytes, name);
   const util::MappedFile mapped(bootstrap.fd.get(), name);
-  const erofs::BootstrapReader reader(mapped.bytes(), name);
+  erofs::BootstrapReader reader(mapped.bytes(), name);
+  reader.on_entries_read([&mapped] { mapped.release_pages(); });
   if (reader.block_size() != kBlockSize)
     throw Error(ErrorCode::kUnsupported,
                 concat(name, ": open: has blocks of ", reader.block_size(), " bytes, not 4096"));

@@ -173,6 +173,7 @@ class ImageChecker::Run {
     uncompressed_[image.bootstrap.digest] = object.uncompressed_digest;
     mapped_.emplace(object.fd.get(), name);
     bootstrap_.emplace(mapped_->bytes(), name);
+    bootstrap_->on_entries_read([this] { mapped_->release_pages(); });
     if (!image.bootstrap_index) return;
     const BlobFacts facts = check_blob(checker_.source_,
                                        {image.bootstrap,

@@ -167,6 +167,7 @@ ImageView::ImageView(source::Source& source, std::string_view reference,
                   image_.bootstrap_uncompressed_digest, temporary, cache::kMaxBootstrapBytes, what);
   mapped_ = std::make_unique<util::MappedFile>(object.fd.get(), what);
   bootstrap_ = std::make_unique<erofs::BootstrapReader>(mapped_->bytes(), what);
+  bootstrap_->on_entries_read([mapped = mapped_.get()] { mapped->release_pages(); });
   devices_.resize(image_.devices.size());
 }
 

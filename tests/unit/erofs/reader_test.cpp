@@ -165,6 +165,31 @@ TEST_F(LyingImage, XattrsOutsideOfTheirRegionAreRefused) {
   EXPECT_THAT(error_of([&] { reader().xattrs(inode("x")); }), HasSubstr("too many shared ids"));
 }
 
+TEST(BootstrapReader, TellsOfEntriesReadAlsoInsideOfOneFileAndOverManyFiles) {
+  TestTree tree;
+  constexpr std::uint64_t kBlocks = 1'100'000;  // more than 8 MiB of entries
+  tree.file("large", kBlocks * 4096, {extent(1, 1, 0, 1)});
+  for (int i = 0; i < 600; ++i)
+    tree.file("f" + std::to_string(i), 2048 * 4096, {extent(1, 1, 0, 1)});
+  BootstrapOptions options;
+  options.devices.push_back(blob_device(1));
+  const TestImage image = make_image(tree.finish(), options);
+  BootstrapReader reader = image.reader();
+  int calls = 0;
+  reader.on_entries_read([&calls] { ++calls; });
+  const auto read = [&](std::string_view path) {
+    std::uint64_t end = 0;
+    reader.for_each_extent(reader.inode(*reader.lookup(path)),
+                           [&end](const FileExtent& extent) { end = extent.file.end(); });
+    return end;
+  };
+  EXPECT_EQ(read("large"), kBlocks * 4096);
+  EXPECT_EQ(calls, 2);
+  for (int i = 0; i < 600; ++i)
+    read("f" + std::to_string(i));
+  EXPECT_EQ(calls, 4);
+}
+
 TEST(BootstrapReader, SurvivesTruncationAtEveryLengthAndDamageAtEveryByte) {
   SampleTree sample;
   const TestImage image = make_image(sample.tree.finish(), sample.options);
