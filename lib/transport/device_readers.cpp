@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/device_readers.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -19,6 +20,8 @@ namespace {
 
 // Unit: milliseconds.
 constexpr int kProbeMs = 2000;
+// After what may be over soon.
+constexpr std::chrono::milliseconds kPause{10};
 
 util::Fd make_event() {
   util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -82,9 +85,28 @@ bool DeviceReaders::wait(bool is_prober) {
   return (polls[0].revents & POLLIN) != 0;
 }
 
+// Waits a little for a descriptor to become free, but not for ever: other messages bring none.
+void DeviceReaders::find_room(util::Fd& spare) {
+  constexpr int kTries = 10;
+  if (!probe_) return;
+  for (int i = 0; i < kTries && !is_stopping_; ++i) {
+    if (!spare) spare = util::Fd(::fcntl(stop_event_.get(), F_DUPFD_CLOEXEC, 0));
+    if (spare) return;
+    std::this_thread::sleep_for(kPause);
+  }
+  const auto held_back = limit_.pass("room");
+  if (!held_back) return;
+  log_.error(
+      "too many open files: the kernel may fail to open objects; raise the limit (ulimit -n)",
+      {{"more_like_it", *held_back}});
+}
+
 // False when nothing was there.
-bool DeviceReaders::read_one(util::MutableBytes buffer) {
+bool DeviceReaders::read_one(util::MutableBytes buffer, util::Fd& spare) {
+  spare.reset();
   const cachefiles::Device::Read read = device_.read(buffer);
+  // At once, or somebody else has taken it by the next time.
+  if (probe_) spare = util::Fd(::fcntl(stop_event_.get(), F_DUPFD_CLOEXEC, 0));
   if (read.error == EIO) {
     note_dead();
     return false;
@@ -95,20 +117,32 @@ bool DeviceReaders::read_one(util::MutableBytes buffer) {
   return true;
 }
 
+void DeviceReaders::note_failure(const char* reason) noexcept {
+  try {
+    const auto held_back = limit_.pass(reason);
+    if (!held_back) return;
+    log_.error("kernel message not handled", {{"reason", reason}, {"more_like_it", *held_back}});
+  } catch (const std::exception&) {
+    // Out of memory for a log line.
+  }
+}
+
 void DeviceReaders::run(bool is_prober) {
   // More than any message: one that is too long is seen to be so, and can be answered.
   std::array<std::uint8_t, 2 * cachefiles::abi::kMaxMessageBytes> buffer{};
+  util::Fd spare;
   int idle = 0;
   while (!is_stopping_ && !is_dead_) {
     try {
       if (!wait(is_prober) || is_stopping_) continue;
       // Another thread may have been faster.  A device that always wakes us and never has anything
       // must not use up a processor.
-      idle = read_one(buffer) ? 0 : idle + 1;
+      find_room(spare);
+      idle = read_one(buffer, spare) ? 0 : idle + 1;
       if (idle > 100) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     } catch (const std::exception& error) {
-      log_.error("kernel message not handled", {{"reason", error.what()}});
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      note_failure(error.what());
+      std::this_thread::sleep_for(kPause);
     }
   }
 }

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <thread>
 #include <vector>
 
 #include "cachefiles/device.h"
+#include "serve/log_limit.h"
 #include "util/bytes.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -21,8 +23,9 @@ class DeviceReaders {
   // throws is logged.
   using Handler = std::function<void(util::Bytes)>;
 
-  // `probe`: asks the device now and then whether it is dead, for a mode whose poll() does not
-  // tell.  Borrows device and log.  Throws kIo.
+  // `probe`: for mainline's mode: asks the device now and then whether it is dead, which poll()
+  // does not tell there; and there each thread keeps room for the descriptor that an OPEN brings,
+  // since the kernel fails an OPEN for which there is none.  Borrows device and log.  Throws kIo.
   DeviceReaders(cachefiles::Device& device, util::Log& log, Handler handler,
                 std::function<void()> probe = nullptr);
   ~DeviceReaders();
@@ -42,13 +45,16 @@ class DeviceReaders {
  private:
   void run(bool is_prober);
   bool wait(bool is_prober);
-  bool read_one(util::MutableBytes buffer);
+  bool read_one(util::MutableBytes buffer, util::Fd& spare);
+  void find_room(util::Fd& spare);
+  void note_failure(const char* reason) noexcept;
 
   cachefiles::Device& device_;
   util::Log& log_;
   const Handler handler_;
   const std::function<void()> probe_;
   const util::Fd stop_event_, dead_event_;
+  serve::LogLimit limit_{std::chrono::seconds(5)};
   std::atomic<bool> is_stopping_ = false;
   std::atomic<bool> is_dead_ = false;
   std::vector<std::thread> threads_;
