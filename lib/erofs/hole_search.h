@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Looks for files in which data follows a hole.  Over fscache, EROFS of mainline (Linux 5.19 to
-// 7.1) reads them wrongly: where it meets a hole it zeroes the rest of the whole read request, data
-// behind the hole included, and keeps that in the page cache.  A hole that reaches to the end of
-// its file is read rightly.  Source: Linux fs/erofs/fscache.c, erofs_fscache_data_read_slice().
+// Looks for files in which data follows a hole.  Over fscache, EROFS of mainline (since
+// e6d9f9ba111b, up to Linux 7.1) reads them wrongly: where it meets a hole it zeroes the rest of
+// the whole read request, data behind the hole included, and keeps that in the page cache.  A hole
+// that reaches to the end of its file is read rightly.  Source: Linux fs/erofs/fscache.c,
+// erofs_fscache_data_read_slice().
 #pragma once
 
 #include <optional>
