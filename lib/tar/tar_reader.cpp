@@ -7,6 +7,7 @@
 
 #include "tar/block_input.h"
 #include "tar/entry_fields.h"
+#include "tar/global_pax.h"
 #include "tar/header.h"
 #include "tar/pax.h"
 #include "tar/sparse.h"
@@ -26,8 +27,6 @@ using util::ErrorCode;
 // Bodies of pax and GNU long-name headers are held in memory.
 constexpr std::uint64_t kMaxPaxBody = 32 * 1024 * 1024;  // a sparse map 0.1 of a million pieces
 constexpr std::uint64_t kMaxLongName = 64 * 1024;
-// Global values are copied for every entry.
-constexpr std::uint64_t kMaxGlobalBytes = 64 * 1024;
 // What tar writes for no files at all: one record of zeros at most.
 constexpr std::size_t kMaxEmptyArchive = 20 * kBlock;
 constexpr std::size_t kEndMark = 2 * kBlock;
@@ -63,7 +62,6 @@ class TarReader::Impl {
   void take_end_mark();
   void check_empty_archive();
   bool read_extension(RawEntry& raw);
-  void read_global(const Header& header);
   std::string read_body(const Header& header, std::uint64_t limit);
   std::string read_long_name(const Header& header);
   void begin_data(const RawEntry& raw, Entry& entry);
@@ -74,7 +72,7 @@ class TarReader::Impl {
 
   BlockInput input_;
   std::string name_;
-  PaxValues global_;
+  GlobalPax global_;
   std::string local_records_;  // bodies of the current entry's own extended headers
   bool any_header_ = false;
   bool at_end_ = false;
@@ -161,7 +159,7 @@ bool TarReader::Impl::read_headers(RawEntry& raw) {
 
 void TarReader::Impl::read_entry(RawEntry& raw, Entry& entry) {
   // Only now, so that a global header behind the entry's own one does not win.
-  raw.pax = global_;
+  raw.pax = global_.copy();
   entry_path_ = path_of(raw).substr(0, 256);
   parse_pax_records(util::as_bytes(local_records_), raw.pax);
   entry_path_ = path_of(raw).substr(0, 256);
@@ -221,7 +219,7 @@ bool TarReader::Impl::read_extension(RawEntry& raw) {
       local_records_ += read_body(raw.header, kMaxPaxBody - local_records_.size());
       return true;
     case 'g':
-      read_global(raw.header);
+      global_.read(read_body(raw.header, GlobalPax::kMaxBytes));
       return true;
     case 'L':
       raw.long_name = read_long_name(raw.header);
@@ -241,14 +239,6 @@ bool TarReader::Impl::read_extension(RawEntry& raw) {
     default:
       return false;
   }
-}
-
-void TarReader::Impl::read_global(const Header& header) {
-  parse_pax_records(util::as_bytes(read_body(header, kMaxGlobalBytes)), global_);
-  const std::uint64_t total = stored_bytes(global_);
-  if (total > kMaxGlobalBytes)
-    throw Error(ErrorCode::kTooLarge, concat("global extended headers: ", total,
-                                             " bytes, the limit is ", kMaxGlobalBytes));
 }
 
 std::string TarReader::Impl::read_body(const Header& header, std::uint64_t limit) {

@@ -67,6 +67,16 @@ TEST(BadArchive, HasGlobalHeadersThatAreTooLarge) {
                ErrorCode::kTooLarge, "extended header of");
 }
 
+TEST(BadArchive, HasLargeGlobalHeadersForManyEntries) {
+  const std::string global =
+      pax_member(pax_record("SCHILY.xattr.user.a", std::string(60000, 'v')), 'g');
+  std::string members;
+  for (int i = 0; i < 6000; ++i)
+    members += tar_member(TarHeader());
+  EXPECT_EQ(read_archive(members + tar_end()).size(), 6000u);
+  expect_error(global + members + tar_end(), ErrorCode::kTooLarge, "too many for so many entries");
+}
+
 TEST(BadArchive, IsTruncatedAnywhereButBetweenTwoEntries) {
   TarHeader file;
   file.path = "f";
