@@ -36,7 +36,7 @@ void check_extent(const chunk::Extent& extent, std::uint64_t begin, std::uint64_
 
 }  // namespace
 
-ChunkLayout choose_chunk_layout(const chunk::Extents& extents, std::uint64_t size_bytes) {
+ChunkLayout plan_chunk_layout(const chunk::Extents& extents, std::uint64_t size_bytes) {
   const std::uint64_t file_blocks =
       util::div_round_up(size_bytes, std::uint64_t{chunk::kBlockSize});
   // A chunk may not reach over a place where a run or a hole ends, except the end of the file:
@@ -63,11 +63,16 @@ ChunkLayout choose_chunk_layout(const chunk::Extents& extents, std::uint64_t siz
       static_cast<std::uint8_t>(std::min({whole_file, widest, ondisk::kErofsMaxChunkBits}));
   layout.has_data = !extents.empty();
   layout.nentries = ((file_blocks - 1) >> layout.chunkbits) + 1;
-  if (layout.nentries > kMaxChunkEntries) {
-    throw Error(ErrorCode::kTooLarge,
-                util::concat("sparse file of ", size_bytes, " bytes: plan chunks: ",
-                             layout.nentries, " entries needed, ", kMaxChunkEntries, " allowed"));
-  }
+  return layout;
+}
+
+ChunkLayout choose_chunk_layout(const chunk::Extents& extents, std::uint64_t size_bytes) {
+  const ChunkLayout layout = plan_chunk_layout(extents, size_bytes);
+  if (layout.nentries > kMaxChunkEntries)
+    throw Error(
+        ErrorCode::kTooLarge,
+        util::concat("sparse file of ", size_bytes, " bytes: plan chunks: ", layout.nentries,
+                     " entries needed, ", kMaxChunkEntries, " allowed", kFewerChunkEntries));
   return layout;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 
 #include "chunk/extent.h"
 
@@ -19,6 +20,10 @@ inline constexpr std::uint64_t kMaxChunkEntries = std::uint64_t{1} << 24;
 // other need so many; files without holes take few.
 inline constexpr std::uint64_t kMaxChunkEntriesOfImage = std::uint64_t{1} << 27;
 
+// What a user can do about too many entries: part of the messages.
+inline constexpr std::string_view kFewerChunkEntries =
+    "; a larger --chunk-size needs fewer, --lossy drops the file";
+
 struct ChunkLayout {
   std::uint8_t chunkbits = 0;  // chunk size = block << chunkbits.  Range: 0..31
   bool has_data = false;       // false: all hole, 4-byte entries do; true: 8-byte indexes
@@ -26,9 +31,10 @@ struct ChunkLayout {
   unsigned entry_size() const { return has_data ? 8 : 4; }  // Unit: bytes
 };
 
-// Range: `size_bytes` > 0; extents ascending, not overlapping, inside the file, addresses inside
-// 32 bits (kInternal otherwise: whoever made them is wrong).  Throws kTooLarge above
-// kMaxChunkEntries.
+// However many entries there are.  Range: `size_bytes` > 0; extents ascending, not overlapping,
+// inside the file, addresses inside 32 bits (kInternal otherwise: whoever made them is wrong).
+ChunkLayout plan_chunk_layout(const chunk::Extents& extents, std::uint64_t size_bytes);
+// Throws kTooLarge above kMaxChunkEntries.
 ChunkLayout choose_chunk_layout(const chunk::Extents& extents, std::uint64_t size_bytes);
 
 // One entry: a run on `device` from block `start` on, or a hole (device 0).

@@ -98,9 +98,10 @@ class Planner {
 void Planner::count_entries(std::uint64_t nentries) {
   nentries_ += nentries;  // each at most kMaxChunkEntries
   if (nentries_ > kMaxChunkEntriesOfImage)
-    throw util::Error(util::ErrorCode::kTooLarge,
-                      util::concat("plan chunks: this file and those before need ", nentries_,
-                                   " entries, ", kMaxChunkEntriesOfImage, " allowed"));
+    throw util::Error(
+        util::ErrorCode::kTooLarge,
+        util::concat("plan chunks: this file and those before need ", nentries_, " entries, ",
+                     kMaxChunkEntriesOfImage, " allowed", kFewerChunkEntries));
 }
 
 void Planner::collect() {

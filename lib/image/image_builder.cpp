@@ -9,6 +9,7 @@
 #include "format/image_spec.h"
 #include "image/bootstrap_stage.h"
 #include "image/dict_plan.h"
+#include "image/drop_sparse.h"
 #include "image/layer_reader.h"
 #include "image/reread.h"
 #include "image/staged_source.h"
@@ -60,8 +61,9 @@ class Builder {
     const unsigned passes = 1U + options_.one_blob + !options_.dictionary.empty();
     if (options_.progress != nullptr) options_.progress->total = input_.stored_bytes * passes;
     // 1. Layers become a tree and staged blobs.
-    const tree::Tree tree = options_.one_blob ? read_into_one_blob() : read_layers();
+    tree::Tree tree = options_.one_blob ? read_into_one_blob() : read_layers();
     if (reread_) reread_->check_unchanged();
+    if (options_.rules.is_lossy) drop_sparse_files(tree, input_.name, result_.dropped);
     // All data is placed: no extent changes below this line.
     count(tree);
     // 2. The tree becomes a bootstrap, read back and compared.

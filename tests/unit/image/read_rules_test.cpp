@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/read_rules.h"
+#include "image/drop_sparse.h"
+#include "tree/tree_builder.h"
 
 #include <gmock/gmock.h>
 
@@ -71,6 +73,44 @@ TEST(DropList, CountsAllAndKeepsSome) {
     list.add("x");
   EXPECT_EQ(list.count, DropList::kMaxListed + 5);
   EXPECT_EQ(list.lines.size(), DropList::kMaxListed);
+}
+
+TEST(DropSparse, FilesOfTooManyChunkEntriesGoWithAllTheirNames) {
+  tree::TreeBuilder builder;
+  builder.begin_layer();
+  const auto add = [&builder](const std::string& path, std::uint64_t blocks) {
+    tar::Entry entry;
+    entry.path = path;
+    entry.size = blocks * 4096;
+    builder.inode(builder.add(entry)).extents = {{1, 1, {0}, {1}}};
+  };
+  const auto link = [&builder](const std::string& path, const std::string& target) {
+    tar::Entry entry;
+    entry.path = path;
+    entry.type = tar::EntryType::kHardlink;
+    entry.link_target = target;
+    builder.add(entry);
+  };
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 24;
+  add("d/most", kMost);
+  add("d/more", kMost + 1);
+  link("a", "d/more");
+  for (int i = 1; i < 8; ++i)
+    add("e" + std::to_string(i), kMost);
+  add("f", 2);  // the limit of all files is reached
+  builder.end_layer();
+  tree::Tree tree = builder.finish();
+  DropList dropped;
+  drop_sparse_files(tree, "image", dropped);
+  EXPECT_THAT(dropped.lines,
+              testing::ElementsAre(
+                  testing::StartsWith("image: a: sparse file that needs 16777217 chunk entries"),
+                  testing::StartsWith("image: d/more: sparse file"),
+                  testing::StartsWith("image: f: sparse file that needs 2 ")));
+  EXPECT_EQ(tree.inodes[tree::kRootInode].children->size(), 8u);
+  DropList none;
+  drop_sparse_files(tree, "image", none);
+  EXPECT_EQ(none.count, 0u);
 }
 
 }  // namespace
