@@ -174,6 +174,11 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
     ++progress_->files;
   if (!rules_.has_lower_layers && rules_.whiteouts == tree::WhiteoutStyle::kOci)
     warn_of_whiteout(layer, entry);
+  if (entry.path.starts_with('/') && !last_name(entry.path).empty() &&
+      !std::exchange(told_absolute_, true))
+    warnings_.push_back(util::concat(layer.name, ": ", util::printable(entry.path),
+                                     ": begins with a slash: taken inside of the root, as are "
+                                     "others of this layer"));
   const auto drop = [&](const std::string& what) {
     dropped_->add(util::concat(layer.name, ": ", util::printable(entry.path), ": ", what));
   };
@@ -194,6 +199,7 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
 void LayerReader::read(const input::Layer& layer, FileSink* data) {
   builder_.begin_layer();
   told_drop_ = false;
+  told_absolute_ = false;
   builder_.on_drop(
       [&](const std::string& path, const std::string& what) { tell_drop(layer, path, what); });
   const auto stream = layer.open(digests_);

@@ -69,7 +69,8 @@ class LayerReader {
   std::uint64_t bytes_ = 0;       // of all layers, uncompressed
   std::uint64_t text_bytes_ = 0;  // names and link targets that the tree holds
   std::uint64_t whiteout_warnings_ = 0;
-  bool told_drop_ = false;  // in this layer
+  bool told_drop_ = false;      // in this layer
+  bool told_absolute_ = false;  // in this layer
   ContentRecord* record_ = nullptr;
   std::unique_ptr<ContentDigest> content_;  // with record_
   // Each entry of every layer: its inode, or kNoData.

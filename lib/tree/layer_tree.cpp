@@ -54,6 +54,14 @@ constexpr std::size_t kMaxDepth = 2048;
                                  util::printable(name.substr(0, 256)), " ", reason));
 }
 
+void check_length(std::string_view path, std::size_t bytes, std::string_view name) {
+  if (bytes + (bytes > 0 ? 1 : 0) + name.size() <= kMaxPathBytes) return;
+  throw UnfitPath(util::ErrorCode::kUnsupported,
+                  util::concat(util::printable(path.substr(0, 256)), ": add ",
+                               util::printable(name.substr(0, 256)),
+                               ": its path would be longer than 4095 bytes"));
+}
+
 }  // namespace
 
 InodeId add_inode(Tree& tree, Inode inode) {
@@ -71,11 +79,12 @@ Inode implicit_directory() {
   return inode;
 }
 
-LayerTree::LayerTree(Tree& tree, InodeId lower_root, bool has_dropped_below)
+LayerTree::LayerTree(Tree& tree, InodeId lower_root, bool has_dropped_below, WalkBudget& budget)
     : tree_(tree),
       lower_root_(lower_root),
       root_(add_inode(tree, implicit_directory())),
-      has_dropped_(has_dropped_below) {
+      has_dropped_(has_dropped_below),
+      budget_(budget) {
   directories_.try_emplace(root_);
 }
 
@@ -120,9 +129,15 @@ InodeId LayerTree::make_directory(std::string_view path) {
   return last_directory_;
 }
 
+InodeId LayerTree::make_parent(std::string_view path, std::string_view name) {
+  const InodeId parent = make_directory(path);
+  check_length(path, last_bytes_, name);
+  return parent;
+}
+
 // With the directory below, seen from `lower_root`.
 LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root) {
-  PathWalk<Found> walk({root_, lower_root}, path);
+  PathWalk<Found> walk({root_, lower_root}, path, budget_);
   while (!walk.at_end()) {
     const std::string name(walk.next_name());
     if (name.empty()) continue;
@@ -136,26 +151,31 @@ LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root
     const bool is_missing = found == kNoInode || found == kWhiteoutSlot;
     if (found == kDroppedSlot || (is_missing && below == kDroppedSlot))
       drop_child(path, name, "has been dropped");
+    const InodeId lower = is_directory(below) ? below : kNoInode;
     if (is_missing) {
-      walk.enter({new_directory(parent.here, name), is_directory(below) ? below : kNoInode});
+      check_length(path, walk.path_bytes(), name);
+      walk.enter({new_directory(parent.here, name), lower}, name.size());
     } else if (is_open_link(found)) {
       refuse_parent(path, name, "is not a directory");
     } else if (is_directory(found)) {
-      walk.enter({found, is_directory(below) ? below : kNoInode});
+      walk.enter({found, lower}, name.size());
     } else if (tree_.inodes[found].type != FileType::kSymlink) {
       refuse_parent(path, name, "is not a directory");
     } else if (!walk.follow(tree_.inodes[found].inline_data)) {
       refuse_parent(path, name, "is a loop of symbolic links");
     }
   }
+  last_bytes_ = walk.path_bytes();
   return walk.here();
 }
 
 void LayerTree::put_directory(std::string_view path, Inode metadata) {
   InodeId id = root_;
+  last_bytes_ = 0;
   if (!path.empty()) {
     const auto [parent_path, name] = split_last(path);
-    const InodeId parent = make_directory(parent_path);
+    const InodeId parent = make_parent(parent_path, name);
+    last_bytes_ += (last_bytes_ > 0 ? 1 : 0) + name.size();
     const auto child = children(parent).find(std::string(name));
     const bool exists = child != children(parent).end() && is_inode(child->second) &&
                         tree_.inodes[child->second].type == FileType::kDirectory;
@@ -186,6 +206,7 @@ bool LayerTree::put_dropped_directory(std::string_view path, const OnGone& on_go
   const auto [parent_path, name_view] = split_last(path);
   const std::string name(name_view);
   const Found parent = make_place(parent_path, lower_root_);
+  last_directory_ = kNoInode;  // make_place() is not cached
   const auto child = children(parent.here).find(name);
   const InodeId found = child == children(parent.here).end() ? kNoInode : child->second;
   const bool is_here = is_directory(found);
@@ -244,7 +265,7 @@ LayerTree::Found LayerTree::look_up(Found directories, std::string_view name) co
 }
 
 LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
-  PathWalk<Found> walk(roots, path);
+  PathWalk<Found> walk(roots, path, budget_);
   while (!walk.at_end()) {
     const std::string_view name = walk.next_name();
     if (name.empty()) break;
@@ -258,7 +279,7 @@ LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
     const Inode& inode = tree_.inodes[slot];
     if (inode.type == FileType::kDirectory) {
       if (!is_directory(found.below)) found.below = kNoInode;
-      walk.enter(found);
+      walk.enter(found, name.size());
     } else if (inode.type != FileType::kSymlink || !walk.follow(inode.inline_data)) {
       return {};
     }
@@ -268,7 +289,7 @@ LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
 
 void LayerTree::put_link(std::string_view path, std::string_view target) {
   const auto [parent_path, name] = split_last(path);
-  const InodeId parent = make_directory(parent_path);
+  const InodeId parent = make_parent(parent_path, name);
   const InodeId found = find({root_, lower_root_}, target).here;
   if (found == kDroppedSlot)
     throw UnfitPath(util::ErrorCode::kUnsupported,

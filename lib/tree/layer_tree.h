@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "tree/node.h"
+#include "tree/path_walk.h"
 
 namespace ondemand::tree {
 
@@ -35,7 +36,8 @@ class LayerTree {
  public:
   // Adds inodes to `tree`, which it borrows.  `lower_root`: the tree of the layers below, which
   // must not change until resolve_links().  `has_dropped_below`: it has kDroppedSlots.
-  LayerTree(Tree& tree, InodeId lower_root, bool has_dropped_below);
+  // Borrows `budget`, which is for all layers.
+  LayerTree(Tree& tree, InodeId lower_root, bool has_dropped_below, WalkBudget& budget);
 
   InodeId root() const { return root_; }
   const LayerDirectory& directory(InodeId id) const { return directories_.at(id); }
@@ -46,6 +48,9 @@ class LayerTree {
   // Throws kCorrupt where another kind of file of this layer stands, for loops and for a depth
   // that no path has, UnfitPath where an entry has been dropped.
   InodeId make_directory(std::string_view path);
+  // The same for the parent of a new name.  Throws UnfitPath, too, where the path to that would be
+  // longer than kMaxPathBytes.
+  InodeId make_parent(std::string_view path, std::string_view name);
   // Puts an inode at `name`; replaces what was there.
   void put(InodeId parent, std::string_view name, InodeId inode);
   // Gives the directory at `path` ("" = root) its metadata; keeps its children.  Replaces what is
@@ -119,6 +124,8 @@ class LayerTree {
   // The directory of the entry before: most entries follow one of the same directory.
   std::string last_path_;
   InodeId last_directory_ = kNoInode;
+  std::size_t last_bytes_ = 0;  // of its path, without symbolic links
+  WalkBudget& budget_;
 };
 
 // Adds an inode to the table.  Throws kTooLarge when there are too many.

@@ -22,7 +22,7 @@ std::string_view take_component(std::string_view& path) {
   return component;
 }
 
-std::string normalize_path(std::string_view path, AbsolutePaths absolute) {
+std::string normalize_path(std::string_view path) {
   if (path.empty()) refuse(util::ErrorCode::kCorrupt, path, "empty");
   std::string out;
   out.reserve(path.size());
@@ -39,8 +39,6 @@ std::string normalize_path(std::string_view path, AbsolutePaths absolute) {
     if (!out.empty()) out.push_back('/');
     out.append(component);
   }
-  if (path[0] == '/' && !out.empty() && absolute == AbsolutePaths::kRefuse)
-    refuse(util::ErrorCode::kCorrupt, path, "absolute");
   return out;
 }
 

@@ -14,11 +14,9 @@ namespace ondemand::tree {
 
 // Source: EROFS_NAME_LEN and Linux NAME_MAX.
 inline constexpr std::size_t kMaxNameBytes = 255;
-
-enum class AbsolutePaths {
-  kRefuse,  // "/" alone is the root directory
-  kAllow,   // taken from the root of the image: targets of hard links
-};
+// Source: Linux PATH_MAX, with the NUL: nothing opens a longer path in one call, and readers of tar
+// refuse it.
+inline constexpr std::size_t kMaxPathBytes = 4095;
 
 // No image can hold an entry of such a path: a name is too long, or what it lies in or links to has
 // been dropped.  It can be dropped, too.
@@ -27,9 +25,9 @@ class UnfitPath : public util::Error {
   using Error::Error;
 };
 
-// Throws kCorrupt for an empty path, ".." and (kRefuse) an absolute path, UnfitPath for a name that
-// is too long.
-std::string normalize_path(std::string_view path, AbsolutePaths absolute = AbsolutePaths::kRefuse);
+// An absolute path is taken from the root of the image, as GNU tar and container runtimes do.
+// Throws kCorrupt for an empty path and "..", UnfitPath for a name that is too long.
+std::string normalize_path(std::string_view path);
 
 // Takes the first component off a normalised path; empty at the end.
 std::string_view take_component(std::string_view& path);

@@ -56,6 +56,7 @@ struct TreeBuilder::Impl {
   XattrPool xattrs;
   std::optional<LayerTree> layer;
   OnDrop on_drop;
+  WalkBudget budget;
   bool has_dropped = false;  // names in the tree, of layers that ended
 
   Inode make_inode(tar::Entry& entry) {
@@ -144,6 +145,7 @@ struct TreeBuilder::Impl {
   }
 
   InodeId add(tar::Entry& entry) {
+    budget.add_entry();
     const std::string path = normalize_path(entry.path);
     const std::size_t slash = path.rfind('/');
     const bool top = slash == std::string::npos;
@@ -171,13 +173,14 @@ struct TreeBuilder::Impl {
     }
     if (path.empty()) refuse(entry.path, "the root must be a directory");
     if (entry.type == EntryType::kHardlink) {
-      layer->put_link(path, normalize_path(entry.link_target, AbsolutePaths::kAllow));
+      layer->put_link(path, normalize_path(entry.link_target));
       return kNoData;
     }
     if (entry.type == EntryType::kSymlink && entry.link_target.empty())
       refuse(entry.path, "symbolic link to nothing");
+    const InodeId parent_id = layer->make_parent(parent, name);
     const InodeId id = add_inode(tree, make_inode(entry));
-    layer->put(layer->make_directory(parent), name, id);
+    layer->put(parent_id, name, id);
     return entry.type == EntryType::kRegular ? id : kNoData;
   }
 };
@@ -187,7 +190,7 @@ bool TreeBuilder::drop(tar::Entry entry) {
   return impl_->drop(entry);
 }
 
-TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}, {}, false}) {
+TreeBuilder::TreeBuilder(WhiteoutStyle style) : impl_(new Impl{style, {}, {}, {}, {}, {}, false}) {
   add_inode(impl_->tree, implicit_directory());
 }
 
@@ -195,7 +198,7 @@ TreeBuilder::~TreeBuilder() = default;
 
 void TreeBuilder::begin_layer() {
   ASSERT(!impl_->layer);
-  impl_->layer.emplace(impl_->tree, kRootInode, impl_->has_dropped);
+  impl_->layer.emplace(impl_->tree, kRootInode, impl_->has_dropped, impl_->budget);
 }
 
 void TreeBuilder::on_drop(OnDrop call) {

@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include "unit/tree/tree_text.h"
+#include "util/error.h"
 
 namespace ondemand::tree {
 namespace {
@@ -33,6 +34,35 @@ TEST(TreeScale, HoldsPathsOfTwoThousandNames) {
   while (path.size() < 4090)
     path += "/d";
   EXPECT_EQ(show(build({{"f " + path + " 1"}, {"f " + path + " 2"}})).size(), 2046u);
+}
+
+// Each entry leads through 30 symbolic links of a thousand names each.
+TEST(TreeScale, BoundsTheStepsThroughSymbolicLinks) {
+  std::string deep;
+  for (int i = 0; i < 1000; ++i)
+    deep += "a/";
+  Layer layer{"d " + deep};
+  for (int i = 0; i < 30; ++i)
+    layer.push_back("s " + deep + "s" + std::to_string(i) + " /" + deep +
+                    (i < 29 ? "s" + std::to_string(i + 1) : ""));
+  layer.push_back("s t /" + deep + "s0");
+  layer.push_back("s u /" + deep + "s0");
+  for (int i = 0; i < 2000; ++i)
+    layer.push_back((i % 2 == 0 ? "f t/f" : "l u/l") + std::to_string(i) + " t/f0");
+  try {
+    build({layer});
+    FAIL() << "it took all steps";
+  } catch (const util::Error& error) {
+    EXPECT_EQ(error.code(), util::ErrorCode::kTooLarge);
+    EXPECT_NE(error.message().find("symbolic links"), std::string::npos);
+  }
+}
+
+TEST(TreeScale, TakesManyEntriesThroughAFewSymbolicLinks) {
+  Layer layer{"s lib usr/lib", "s a b", "s b c", "s c ./lib/../lib"};
+  for (int i = 0; i < 100000; ++i)
+    layer.push_back(std::string(i % 2 == 0 ? "f a/f" : "f lib/l") + std::to_string(i) + " 1");
+  EXPECT_EQ(show(build({layer})).size(), 100006u);
 }
 
 }  // namespace
