@@ -2,7 +2,8 @@
 //
 // Which requests the kernel has given to workers and has no answer to, in memory that outlives the
 // worker: one that many workers had when they died is likely what they died of, and must not be
-// served once more.
+// served once more.  A worker that somebody else killed counts as well: SIGKILL is also how the
+// kernel ends one that a request has made too large, and answers to others prove nothing.
 //
 // Bounded: where more requests are on their way than there is room for, some are counted only when
 // others have been refused; so workers do not die for ever then either.

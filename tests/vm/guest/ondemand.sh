@@ -120,18 +120,27 @@ full_read() {
 	note "read after a restart"
 }
 
-# The worker is killed again and again while everything is read.
+# The worker is killed again and again while everything is read; each one only
+# when it has written something, for what many workers have died over is refused.
 survive() {
 	kills=0
 	for round in 1 2; do
 		prepare "/scratch/$protocol-kill$round"
 		start
 		attach
+		last=
 		(same /mnt/image 3) &
 		reader=$!
 		while kill -0 "$reader" 2>/dev/null; do
-			kill -9 "$(worker)" 2>/dev/null && kills=$((kills + 1))
-			usleep 100000
+			victim=$(worker)
+			if [ "$victim" != "$last" ]; then
+				last=$victim
+				had=$(present)
+			elif [ "$(present)" -gt "$had" ] && kill -9 "$victim" 2>/dev/null; then
+				kills=$((kills + 1))
+				had=1000000000 # it dies once
+			fi
+			usleep 10000
 		done
 		wait "$reader" || fail "a reader saw the death of a worker"
 		blobctl umount /mnt/image
@@ -140,6 +149,8 @@ survive() {
 	[ "$kills" -gt 4 ] || fail "only $kills kills"
 	note "$kills workers killed, no reader noticed"
 }
+
+present() { du -sk "$root/cache" | cut -f 1; }
 
 # The main process is killed: its deputy takes over.
 take_over() {
