@@ -70,6 +70,21 @@ for name in ids name target; do
   done
 done
 
+note "what is dropped stays so in later layers, and a directory that is there keeps its files"
+make_tar drop1.tar 'add("secret", type=tarfile.DIRTYPE, mode=0o700, uid=2**40); add("file", b"x", uid=2**40); add("usr/a", b"1")'
+make_tar drop2.tar 'add("secret/key", b"k"); add("link", type=tarfile.LNKTYPE, linkname="file"); add("usr", type=tarfile.DIRTYPE, uid=2**40); add("new/b", b"2"); add("new", type=tarfile.DIRTYPE, uid=2**40)'
+umoci init --layout drop && umoci new --image drop:app
+for layer in drop1 drop2; do umoci raw add-layer --image drop:app $layer.tar 2>/dev/null; done
+mkfs-erofs-ondemand --output drop-store --ref app --lossy --json drop >drop.json 2>drop.err
+[ "$(names drop-store app)" = "./ usr/ usr/a " ] || fail "dropped: $(names drop-store app)"
+[ "$(jq .dropped drop.json) $(wc -l <drop.err)" = "7 7" ] || fail "$(cat drop.err)"
+grep -q 'usr/: uid .*: the directory keeps the metadata that it had' drop.err || fail "$(cat drop.err)"
+grep -q 'new/b: dropped with the entry: lies in new, which is dropped' drop.err || fail "$(cat drop.err)"
+make_tar drops.tar 'for n in range(10005): add(f"f{n}", uid=2**40)'
+mkfs-erofs-ondemand --output drops --lossy --quiet drops.tar 2>drops.err
+[ "$(wc -l <drops.err)" -eq 10001 ] || fail "$(wc -l <drops.err) lines"
+grep -q '10005 things were dropped in all' drops.err || fail "no total: $(tail -1 drops.err)"
+
 note "whiteouts in a plain root file system are left out with a warning"
 make_tar wh.tar 'add("etc/.wh.a", b""); add("etc/b", b"x"); add("dir/.wh..wh..opq", b"")'
 mkfs-erofs-ondemand --output wh --ref app --quiet wh.tar 2>wh.err
@@ -159,6 +174,12 @@ expect_error 1 'lies.tar: .*f: .*entries needed' mkfs-erofs-ondemand --output li
 make_tar hole.tar 'add("f", b"1\n4611686018427387904\n0\n".ljust(512, b"\0"), pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "f", "GNU.sparse.realsize": str(2**62)})'
 mkfs-erofs-ondemand --output hole --ref app --json hole.tar >hole.json
 # 2^62 bytes in chunks of 2^43, four bytes each.
+make_tar lies-kept.tar 'add("f", b"1\n4611686018427383808\n4096\n".ljust(512, b"\0") + b"x" * 4096, pax={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "f", "GNU.sparse.realsize": str(2**62)}); add("ok", b"x")'
+for form in layer image; do
+  mkfs-erofs-ondemand --output lies-$form --ref app --lossy --verify --blobs $form --json lies-kept.tar 2>lies.err | jq -e '.dropped == 1' >/dev/null || fail "$(cat lies.err)"
+  grep -q 'f: sparse file that needs .*--chunk-size' lies.err || fail "$(cat lies.err)"
+  [ "$(names lies-$form app)" = "./ ok " ] || fail "lies: $(names lies-$form app)"
+done
 [ "$(jq .bootstrap.size hole.json)" -lt 3000000 ] || fail "a hole costs $(jq .bootstrap.size hole.json) bytes"
 python3 - <<'PYTHON'
 import tarfile
