@@ -170,6 +170,60 @@ done
 awk '{ g += $1; b += $2 } END { print g, "reads good,", b, "failed" }' /tmp/reads
 echo "$round rounds, $requests requests, $killed readers killed, $daemons daemons killed"
 
+# ---- errors that cachefiles itself makes of its reads, look-ups and changes of the
+# cache's file system: EIO (2), ENOSPC for changes (1), both.  EIO at the wrong
+# place ends the cache; then all that is missing fails until the next daemon.
+inject=/proc/sys/cachefiles/error_injection
+[ -w $inject ] || fail "$inject: not there: no error injection in cachefiles"
+# a reader gives up after many errors in a row, and is through at some time
+sweep() {
+	while [ ! -e /tmp/stop ]; do
+		serve sweep /mnt/image $source 20 "$1" >>"/tmp/reader.$1" || exit $?
+	done
+}
+for kind in 2 1 3; do
+	rm -rf /scratch/root
+	serve prepare /scratch/root erofs,boot.img $copies
+	start
+	# the mount and its look-ups too, at first
+	echo $kind >$inject
+	mount -t erofs -o $options none /mnt/image 2>/dev/null && umount /mnt/image
+	echo 0 >$inject
+	kill $daemon 2>/dev/null || :
+	ended $daemon
+	start
+	mount -t erofs -o $options none /mnt/image
+	readers=
+	for i in 1 2 3 4; do
+		sweep "$i" &
+		readers="$readers $!"
+	done
+	for _ in $(seq 20); do
+		echo $kind >$inject
+		usleep $((20000 + $(random 60000)))
+		echo 0 >$inject
+		usleep $((20000 + $(random 60000)))
+		echo 3 >/proc/sys/vm/drop_caches
+	done
+	: >/tmp/stop
+	for reader in $readers; do
+		ended "$reader"
+	done
+	rm /tmp/stop
+	cat /tmp/reader.* | awk '{ g += $1; b += $3 } END { print g + 0, "reads good,", b + 0, "failed" }' >/tmp/reads
+	echo "error injection $kind: $(cat /tmp/reads) ($(cut -d. -f1 /proc/uptime) s)"
+	rm -f /tmp/reader.*
+	umount /mnt/image
+	kill $daemon 2>/dev/null || :
+	ended $daemon
+	start
+	mount -t erofs -o $options none /mnt/image
+	check_all
+	umount /mnt/image
+	kill $daemon
+	ended $daemon
+done
+
 # ---- a disk that fails now and then: the last part, ext4 may give up over it
 disk=/sys/kernel/debug/fail_make_request
 rm -rf /scratch/root
