@@ -11,7 +11,9 @@
  *                                         SIGUSR1 makes it write "restore"; with
  *                                         MOODS in the environment some answers
  *                                         are short, wrong or missing, but none for
- *                                         boot.img, and none after SIGUSR2
+ *                                         boot.img, and none after SIGUSR2; if it
+ *                                         is "all", for boot.img too, but behind
+ *                                         its first 64 KiB, and none is missing
  *   serve sweep DIR SOURCE SECONDS SEED   read every page of the files of DIR, in
  *                                         random order and until it can be read;
  *                                         errors are borne, wrong data is not
@@ -44,6 +46,7 @@ static const char *root, *copies;
 static FILE *request_log;
 static int device;
 static volatile sig_atomic_t ended, restore, moods;
+static bool moods_for_all;
 
 static void die(const char *object, const char *action)
 {
@@ -134,7 +137,8 @@ static int fill(const struct cachefiles_demand_msg *msg, uint64_t off,
 static void answer(const struct cachefiles_demand_msg *msg, unsigned int *seed)
 {
 	static const int errors[] = { EIO, ENOSPC, ETIMEDOUT, ENOENT, 4095 };
-	int dice = moods && !strstr(msg->path, "/Dboot.img") ? rand_r(seed) % 100 : 0;
+	bool spared = moods_for_all ? msg->off < 65536 : !!strstr(msg->path, "/Dboot.img");
+	int dice = moods && !spared ? rand_r(seed) % (moods_for_all ? 98 : 100) : 0;
 	int error = 0;
 
 	if (msg->op != CACHEFILES_DEMAND_OP_READ)
@@ -350,6 +354,7 @@ int main(int argc, char **argv)
 	signal(SIGUSR1, on_signal);
 	signal(SIGUSR2, on_signal);
 	moods = !!getenv("MOODS");
+	moods_for_all = moods && !strcmp(getenv("MOODS"), "all");
 	puts("bound");
 	fflush(stdout);
 	for (i = 0; i < count; i++)
