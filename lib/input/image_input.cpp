@@ -115,7 +115,8 @@ ImageInput open_archive(Form form, const std::shared_ptr<const util::Fd>& file,
                                    : open_docker_image(objects, options);
 }
 
-// Does manifest.json name members of its archive, all of them there?
+// Does manifest.json name members of its archive?  One that is there is enough: whoever reads the
+// image tells which one is missing.
 bool is_docker_archive(const std::shared_ptr<const util::Fd>& file,
                        const std::vector<tar::MemberLocation>& members, const std::string& name) {
   const ArchiveObjects objects(file, members, name);
@@ -124,11 +125,11 @@ bool is_docker_archive(const std::shared_ptr<const util::Fd>& file,
   const std::string text = manifest->read(oci::kMaxIndexBytes, name);
   try {
     for (const oci::DockerImage& image : oci::parse_docker_manifest(text, name)) {
-      if (!objects.find(image.config)) return false;
+      if (objects.find(image.config)) return true;
       for (const std::string& layer : image.layers)
-        if (!objects.find(layer)) return false;
+        if (objects.find(layer)) return true;
     }
-    return true;
+    return false;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kCorrupt && error.code() != ErrorCode::kTooLarge) throw;
     return false;  // another program's file of that name

@@ -91,6 +91,26 @@ TEST_F(BuilderArchiveTest, InAFileIsKnownByItsManifestAlone) {
   EXPECT_EQ(content_of(open_image(options_for(directory_.path() / "x.tar"))), layer_);
 }
 
+TEST_F(BuilderArchiveTest, WithAMissingMemberIsRefusedByItsName) {
+  const auto path = directory_.path() / "x.tar";
+  const Naming naming{"image/config", "image/layer"};
+  test::write_text(path, member("image/config", config()) + manifest(naming) + tar_end());
+  expect_error(ErrorCode::kNotFound, "layer image/layer: read: is missing",
+               [&] { open_image(options_for(path)); });
+  test::write_text(path, member("image/layer", layer_) + manifest(naming) + tar_end());
+  expect_error(ErrorCode::kNotFound, "config image/config: read: is missing",
+               [&] { open_image(options_for(path)); });
+  // Another image of the archive is no reason against this one.
+  test::write_text(
+      path, objects(naming) +
+                member("manifest.json", concat("[", image_json(naming, "app:v1"), ",",
+                                               image_json({"gone", "gone-too"}, "gone:v1"), "]")) +
+                tar_end());
+  InputOptions options = options_for(path);
+  options.ref = "app:v1";
+  EXPECT_EQ(content_of(open_image(options)), layer_);
+}
+
 TEST_F(BuilderArchiveTest, ThatSaysAnotherDigestInItsNameIsRefused) {
   const Naming naming{concat("sha256:", std::string(64, 'a')), "*.tar.gz"};
   test::write_text(directory_.path() / "x.tar", objects(naming) + manifest(naming) + tar_end());
