@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -72,6 +73,25 @@ TEST_F(WriteOutput, TheTargetOfALinkIsReplacedAlsoWhereItIsNotThereYet) {
     EXPECT_TRUE(fs::is_symlink(dir_.path() / "elsewhere/second"));
     EXPECT_EQ(tail(dir_.path() / "elsewhere/target"), text);
   }
+}
+
+// A tar of an image may hold what not everyone may read.
+TEST_F(WriteOutput, ModesAreThoseOfTheOldFileOrWhatTheUmaskLeaves) {
+  const fs::path path = dir_.path() / "out";
+  const auto mode = [&path] { return static_cast<unsigned>(fs::status(path).permissions()); };
+  const mode_t before = ::umask(0027);
+  write(path, "new", [] {});
+  EXPECT_EQ(mode(), 0640U);
+  ::umask(0022);
+  write(path, "kept", [] {});
+  EXPECT_EQ(mode(), 0640U);
+  ASSERT_EQ(::chmod(path.c_str(), 04600), 0);
+  write(path, "kept", [] {});
+  EXPECT_EQ(mode(), 0600U);
+  fs::create_symlink("out", dir_.path() / "link");
+  write(dir_.path() / "link", "kept", [] {});
+  EXPECT_EQ(mode(), 0600U);
+  EXPECT_EQ(::umask(before), 0022U);
 }
 
 TEST_F(WriteOutput, LinksThatGoRoundAreRefused) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "util/atomic_file.h"
 #include "util/error.h"
@@ -58,6 +59,22 @@ bool is_replaceable(const std::string& path) {
   return ::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode);
 }
 
+constexpr mode_t kPermissions = 0777;
+
+// Of the file that is replaced; nullopt: there is none.
+std::optional<mode_t> permissions_of(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return status.st_mode & kPermissions;
+}
+
+// There is no way to ask for it; what is made meanwhile is nobody else's.
+mode_t current_umask() {
+  const mode_t mask = ::umask(0077);
+  ::umask(mask);
+  return mask;
+}
+
 // The file that a link stands for, also one that is not there yet: it is replaced, not the link.
 std::filesystem::path resolve(std::filesystem::path path, const std::string& name) {
   constexpr int kMaxLinks = 40;  // as the kernel's (path_resolution(7))
@@ -74,9 +91,7 @@ std::filesystem::path resolve(std::filesystem::path path, const std::string& nam
 // such files (or we have no way to name one).
 util::Fd open_nameless(const std::filesystem::path& directory) {
   if (::access("/proc/self/fd", X_OK) != 0) return {};
-  util::Fd fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0644));
-  if (fd) ::fchmod(fd.get(), 0644);
-  return fd;
+  return util::Fd(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
 }
 
 void give_name(int fd, const std::filesystem::path& target, const std::string& name) {
@@ -124,14 +139,16 @@ void write_output(const std::string& path, cli::Io& io,
     write(sink);
     sink.flush();
   };
+  const std::optional<mode_t> mode = permissions_of(target);
   if (const util::Fd fd = open_nameless(target.parent_path())) {
+    if (mode && ::fchmod(fd.get(), *mode) != 0) throw util::errno_error(name, "set mode", errno);
     write_to(fd.get());
     util::fsync_fd(fd.get(), name);
     give_name(fd.get(), target, name);
     util::fsync_directory(target.parent_path());
     return;
   }
-  util::AtomicFile file(target.parent_path());
+  util::AtomicFile file(target.parent_path(), mode ? *mode : 0666 & ~current_umask());
   write_to(file.fd());
   file.commit(target, util::Durability::kSync);
 }
