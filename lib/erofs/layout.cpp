@@ -73,7 +73,7 @@ class Planner {
 
   Layout plan() {
     collect();
-    layout_.xattrs.finish();
+    if (const auto set = layout_.xattrs.finish()) refuse_xattrs(*set);
     layout_.epoch = choose_epoch(tree_, layout_);
     place_inodes();
     place_areas();
@@ -83,6 +83,7 @@ class Planner {
  private:
   void collect();
   void count_entries(std::uint64_t nentries);
+  [[noreturn]] void refuse_xattrs(XattrPlan::SetId set);
   void place_inodes();
   void place_areas();
   std::uint64_t choose_layout(const Inode& inode, InodePlan& plan, std::uint64_t head);
@@ -118,6 +119,15 @@ void Planner::collect() {
       count_entries(choose_chunk_layout(inode.extents, plan.size).nentries);
     layout_.by_offset.push_back(visit.inode);
   });
+}
+
+// Only the walk knows paths: it goes once more to the first inode that has the set.
+void Planner::refuse_xattrs(XattrPlan::SetId set) {
+  const Error error = layout_.xattrs.too_large(set);
+  walk_tree(tree_, [&](const TreeVisit& visit) {
+    if (layout_.inodes[visit.inode].xattr_set == set) throw error;
+  });
+  throw error;
 }
 
 // Decides how the data lies and returns the bytes behind inode and xattrs (`head` bytes).

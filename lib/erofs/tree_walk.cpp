@@ -60,7 +60,11 @@ class Walker {
   void run() {
     if (tree_.inodes.empty() || tree_.inodes[tree::kRootInode].type != FileType::kDirectory)
       inconsistent("root is not a directory");
-    enter(tree::kRootInode, tree::kRootInode);
+    try {
+      enter(tree::kRootInode, tree::kRootInode);
+    } catch (const Error& error) {
+      throw error.with_context("/");
+    }
     while (!pending_.empty()) {
       const InodeId directory = pending_.back();
       pending_.pop_back();
@@ -139,7 +143,8 @@ void check_inode(const tree::Inode& inode) {
   if (inode.type == FileType::kRegular) check_regular(inode);
   if (inode.type == FileType::kCharDevice || inode.type == FileType::kBlockDevice)
     if (inode.rdev_major > kMajorMax || inode.rdev_minor > kMinorMax)
-      unsupported(util::concat("device number ", inode.rdev_major, ":", inode.rdev_minor));
+      unsupported(util::concat("device number ", inode.rdev_major, ":", inode.rdev_minor,
+                               ": Linux has no such numbers"));
 }
 
 void walk_tree(const tree::Tree& tree, const std::function<void(const TreeVisit&)>& visit) {

@@ -13,6 +13,9 @@
 
 namespace ondemand::erofs {
 
+// Whole names; no call of the kernel takes a longer one.  Source: Linux XATTR_NAME_MAX.
+inline constexpr std::size_t kXattrNameMax = 255;
+
 struct XattrName {
   std::uint8_t index = 0;
   std::string_view suffix;  // borrows the name

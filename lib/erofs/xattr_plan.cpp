@@ -19,19 +19,22 @@ void append(util::Buffer& out, util::Bytes bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-XattrName checked_name(const tar::Xattr& xattr) {
+std::string object_of(const tar::Xattr& xattr) {
+  return util::concat("xattr ", util::printable(std::string_view(xattr.name).substr(0, 256)));
+}
+
+void check(const tar::Xattr& xattr) {
   const auto name = split_xattr_name(xattr.name);
-  const std::string object = util::concat("xattr ", util::printable(xattr.name));
+  const std::string object = object_of(xattr);
   if (!name || xattr.name.find('\0') != std::string::npos)
     throw Error(ErrorCode::kUnsupported,
                 util::concat(object, ": store in erofs: it has no place for such a name"));
-  if (name->suffix.size() > ondisk::kErofsNameMax)
+  if (xattr.name.size() > kXattrNameMax)
     throw Error(ErrorCode::kTooLarge,
                 util::concat(object, ": store in erofs: name is longer than 255 bytes"));
   if (xattr.value.size() > ondisk::kErofsXattrValueMax)
     throw Error(ErrorCode::kTooLarge, util::concat(object, ": store in erofs: value of ",
                                                    xattr.value.size(), " bytes is over 65535"));
-  return *name;
 }
 
 void append_record(util::Buffer& out, const tar::Xattr& xattr) {
@@ -77,7 +80,7 @@ XattrPlan::SetId XattrPlan::add(const tree::XattrSet& set) {
     plan.first = members_.size();
     plan.count = set.size();
     for (const tar::Xattr& xattr : set) {
-      checked_name(xattr);
+      check(xattr);
       members_.push_back(record_of(xattr));
     }
     sets_.push_back(plan);
@@ -90,7 +93,7 @@ bool XattrPlan::is_shared_in(const Record& record, std::size_t shared_so_far) co
   return record.shared_at != kNotShared && shared_so_far < ondisk::kErofsXattrSharedMax;
 }
 
-void XattrPlan::finish() {
+std::optional<XattrPlan::SetId> XattrPlan::finish() {
   for (const Set& set : sets_)
     for (std::size_t i = 0; i < set.count; ++i)
       records_[members_[set.first + i]].uses += set.uses;
@@ -110,13 +113,18 @@ void XattrPlan::finish() {
       nshared += shared ? 1 : 0;
       size += shared ? 4 : record.size();
     }
-    if (size > ondisk::kErofsXattrRegionMax)
-      throw Error(ErrorCode::kTooLarge,
-                  util::concat("xattr ", util::printable(records_[members_[set.first]].xattr->name),
-                               ": store in erofs: with the inode's others ", size,
-                               " bytes, more than the 256 KiB for one inode"));
-    set.region_size = static_cast<std::uint32_t>(size);
+    set.region_size = util::narrow<std::uint32_t>(size);
+    if (size > ondisk::kErofsXattrRegionMax) return static_cast<SetId>(&set - sets_.data());
   }
+  return std::nullopt;
+}
+
+Error XattrPlan::too_large(SetId id) const {
+  const Set& set = sets_[id];
+  return {ErrorCode::kTooLarge,
+          util::concat(object_of(*records_[members_[set.first]].xattr),
+                       ": store in erofs: with the inode's others ", set.region_size,
+                       " bytes, more than the 256 KiB for one inode")};
 }
 
 util::Buffer XattrPlan::encode_region(SetId id, std::uint32_t first_id) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "tree/node.h"
 #include "util/bytes.h"
+#include "util/error.h"
 
 namespace ondemand::erofs {
 
@@ -24,9 +26,10 @@ class XattrPlan {
   // One more inode has this set (not empty).  Throws kUnsupported (no such namespace) or
   // kTooLarge naming the attribute; the caller adds the path.
   SetId add(const tree::XattrSet& set);
-  // After the last add(): decides what is shared.  Throws kTooLarge when a set needs more than
-  // the format's 256 KiB.
-  void finish();
+  // After the last add(): decides what is shared.  Returns the first set that needs more than the
+  // format's 256 KiB, if any; then the plan is of no use, and too_large() is the error to throw.
+  std::optional<SetId> finish();
+  util::Error too_large(SetId set) const;
 
   bool empty() const { return sets_.empty(); }
   std::uint32_t region_size(SetId set) const { return sets_[set].region_size; }  // Unit: bytes

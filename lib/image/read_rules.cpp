@@ -20,7 +20,7 @@ using util::concat;
 std::string why_not(const tar::Xattr& xattr) {
   const auto name = erofs::split_xattr_name(xattr.name);
   if (!name) return "erofs has no place for such a name";
-  if (name->suffix.size() > ondisk::kErofsNameMax) return "its name is longer than 255 bytes";
+  if (xattr.name.size() > erofs::kXattrNameMax) return "its name is longer than 255 bytes";
   if (xattr.value.size() > ondisk::kErofsXattrValueMax)
     return concat("its value of ", xattr.value.size(), " bytes is over 65535");
   return {};
@@ -53,7 +53,8 @@ bool drop_what_does_not_fit(tar::Entry& entry,
     return false;
   }
   const auto tell = [&drop](const tar::Xattr& xattr, std::string_view reason) {
-    drop(concat("xattr ", util::printable(xattr.name), ": dropped: ", reason));
+    drop(concat("xattr ", util::printable(std::string_view(xattr.name).substr(0, 256)),
+                ": dropped: ", reason));
   };
   std::erase_if(entry.xattrs, [&](const tar::Xattr& xattr) {
     const std::string reason = why_not(xattr);

@@ -97,7 +97,6 @@ std::string decode_xattr_key(std::string_view text) {
 
 void set_xattr(PaxValues& values, std::string_view key, std::string name, std::string value) {
   if (name.empty() || name.find('\0') != std::string::npos) fail(key, "bad attribute name");
-  if (name.size() > 255) fail(key, "attribute name is longer than 255 bytes");
   values.xattrs.insert_or_assign(std::move(name), std::move(value));
 }
 

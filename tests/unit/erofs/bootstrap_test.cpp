@@ -207,6 +207,19 @@ TEST(BootstrapLimits, NameThePathOfWhatDoesNotFit) {
   TestTree::set_xattrs(xattr.file("x\n"), {{"system.other", "v"}});
   EXPECT_THAT(write_error(xattr), HasSubstr("unsupported: /x\\x0a: xattr system.other"));
 
+  // How much all need together is known only when the paths are behind us.
+  tree::XattrSet large;
+  for (char c = 'a'; c < 'g'; ++c)
+    large.push_back({std::string("user.") + c, std::string(60000, c)});
+  TestTree many;
+  many.directory("d");
+  TestTree::set_xattrs(many.file("d/fits"), {{"user.a", "v"}});
+  TestTree::set_xattrs(many.file("d/large"), large);
+  EXPECT_THAT(write_error(many), HasSubstr("too-large: /d/large: xattr user.a: store in erofs: "));
+  TestTree root;
+  TestTree::set_xattrs(root.at(""), large);
+  EXPECT_THAT(write_error(root), HasSubstr("too-large: /: xattr user.a: store in erofs: "));
+
   TestTree link;
   link.symlink("l", "");
   EXPECT_THAT(write_error(link), HasSubstr("unsupported: /l:"));
@@ -220,6 +233,7 @@ TEST(BootstrapLimits, NameThePathOfWhatDoesNotFit) {
   TestTree device;
   device.special("dev", tree::FileType::kCharDevice, 4096, 0);
   EXPECT_THAT(write_error(device), HasSubstr("unsupported: /dev:"));
+  EXPECT_THAT(write_error(device), HasSubstr("4096:0: Linux has no such numbers"));
   TestTree dots;
   dots.file("..");
   EXPECT_THAT(write_error(dots), HasSubstr("unsupported: /..:"));
