@@ -59,7 +59,8 @@ void limit_xattrs(RawEntry& raw, const Entry& entry, const TarReader::OnLoss& on
   for (const Position xattr : by_size) {
     if (total <= kMaxXattrBytes) return;
     total -= size(xattr);
-    on_loss({entry.path, concat("xattr ", util::printable(xattr->first), ": one of ", reason)});
+    const std::string name = util::printable(std::string_view(xattr->first).substr(0, 256));
+    on_loss({entry.path, concat("xattr ", name, ": one of ", reason)});
     raw.pax.xattrs.erase(xattr);
   }
 }
@@ -72,16 +73,16 @@ void fill_xattrs(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss) 
     on_loss({entry.path, reason});
   }
   const auto add_acl = [&](const std::string& text, std::string_view name, bool is_default) {
-    if (text.empty()) return;
+    // The binary form, where it is there too, says it exactly: with numbers for all names.
+    if (text.empty() || raw.pax.xattrs.contains(std::string(name))) return;
     std::string value;
     try {
       value = acl_xattr_from_text(text, is_default);
     } catch (const Error& error) {
       if (!on_loss || error.code() != ErrorCode::kUnsupported) throw;
-      if (!raw.pax.xattrs.contains(std::string(name))) on_loss({entry.path, error.message()});
+      on_loss({entry.path, error.message()});
       return;
     }
-    // The binary form, where it is there too, says it exactly.
     if (!value.empty()) raw.pax.xattrs.try_emplace(std::string(name), std::move(value));
   };
   add_acl(raw.pax.acl_access, kAclAccessXattr, false);

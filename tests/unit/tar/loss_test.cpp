@@ -83,6 +83,30 @@ TEST(TarReaderLoss, TheLargestXattrsGoWhereAllAreOverTheLimit) {
   EXPECT_EQ(losses.entries.at(0).xattrs.size(), 2u);
 }
 
+// Whoever builds an image refuses it or drops it, by the name of its file.
+TEST(TarReaderLoss, LongNamesOfXattrsAreRead) {
+  const std::string name = "user." + std::string(300, 'n');
+  const Losses read = read_lossy(
+      pax_member(pax_record("SCHILY.xattr." + name, "v")) + file("f") + tar_end(), false);
+  EXPECT_EQ(read.entries.at(0).xattrs, (std::vector<Xattr>{{name, "v"}}));
+}
+
+TEST(TarReaderLoss, AclTextIsNotReadWhereTheExactFormIsThere) {
+  const std::string text = "user::rw-,user:bob:r--,group::r--,mask::r--,other::r--";
+  for (const std::string kind : {"access", "default"}) {
+    const std::string as_text = pax_record("SCHILY.acl." + kind, text);
+    const std::string name = "system.posix_acl_" + kind;
+    const std::string exact = pax_record("SCHILY.xattr." + name, "value");
+    EXPECT_THAT(read_error(pax_member(as_text) + file("f") + tar_end()).message(),
+                HasSubstr("names a user without a number"));
+    for (const bool is_lossy : {false, true}) {
+      const Losses read = read_lossy(pax_member(as_text + exact) + file("f") + tar_end(), is_lossy);
+      EXPECT_THAT(read.told, testing::IsEmpty());
+      EXPECT_EQ(read.entries.at(0).xattrs, (std::vector<Xattr>{{name, "value"}}));
+    }
+  }
+}
+
 // What comes behind an entry that is skipped must still be read.
 void expect_skipped(const std::string& unfit, const std::string& reason) {
   const std::string archive = file("first") + unfit + file("last") + tar_end();
