@@ -55,6 +55,18 @@ void make_directories(const fs::path& path, const std::string& name) {
   if (error) throw util::errno_error(name, "create directory", error.value());
 }
 
+// The directories in which something must be made for `path` to be there, innermost first.
+std::vector<fs::path> parents_to_change(const fs::path& path, const std::string& name) {
+  std::error_code error;
+  fs::path at = fs::absolute(path, error).lexically_normal();
+  if (error) throw util::errno_error(name, "create directory", error.value());
+  if (!at.has_filename()) at = at.parent_path();
+  std::vector<fs::path> out;
+  for (; at.has_relative_path() && !fs::exists(at, error); at = at.parent_path())
+    out.push_back(at.parent_path());
+  return out;
+}
+
 void require_directory(const fs::path& path, const std::string& name) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) throw util::errno_error(name, "open store", errno);
@@ -81,7 +93,11 @@ Store Store::open(const fs::path& path) {
 
 Store Store::create_or_open(const fs::path& path, util::Durability durability) {
   Store out(path, durability);
+  const std::vector<fs::path> changed = parents_to_change(path, out.name_);
   make_directories(path, out.name_);
+  // Once for a store, so also with kNoSync: a later run with kSync finds nothing to make.
+  for (const fs::path& parent : changed)
+    util::fsync_directory(parent);
   require_directory(path, out.name_);
   // Before anything is written there: a directory that is something else stays untouched.  Another
   // run may be making the store between the two looks; oci-layout is what it writes first.

@@ -85,6 +85,23 @@ TEST_F(DurabilityTest, WhatNamesImagesIsOnTheDiskWithoutSyncsToo) {
   EXPECT_TRUE(is_synced(path() / "index.json"));
 }
 
+TEST_F(DurabilityTest, TheDirectoriesAboveANewStoreAreOnTheDisk) {
+  open(Durability::kNoSync);
+  for (fs::path at = path().parent_path(); at != directory_.path().parent_path();
+       at = at.parent_path())
+    EXPECT_TRUE(is_synced(at)) << at;
+  EXPECT_FALSE(is_synced(directory_.path().parent_path()));
+}
+
+TEST_F(DurabilityTest, AStoreMayBeNamedInOddWays) {
+  for (const char* odd : {"one/", "two/./store", "three/../four//store/", "five/."}) {
+    Store::create_or_open(directory_.path() / odd, Durability::kSync);
+    EXPECT_TRUE(fs::exists(directory_.path() / odd / "index.json")) << odd;
+    EXPECT_TRUE(is_synced(directory_.path()));
+    synced_.clear();
+  }
+}
+
 TEST_F(DurabilityTest, AnImageThatWasAddedWithoutSyncsBecomesDurable) {
   {
     Store store = open(Durability::kNoSync);
