@@ -31,11 +31,17 @@ std::filesystem::path object_path(const std::filesystem::path& root, const char*
   return root / directory / name;
 }
 
-std::uint64_t size_of(const std::filesystem::path& path, const hash::Digest& manifest) {
+std::uint64_t size_of(const std::filesystem::path& path) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return 0;
+  return static_cast<std::uint64_t>(info.st_size);
+}
+
+void check_is_there(const std::filesystem::path& path, const hash::Digest& manifest) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) != 0 && errno != ENOENT)
     throw util::errno_error(util::printable(path.native()), "look up", errno);
-  if (S_ISREG(info.st_mode)) return static_cast<std::uint64_t>(info.st_size);
+  if (S_ISREG(info.st_mode)) return;
   throw Error(
       ErrorCode::kNotFound,
       util::concat("image ", manifest.to_string(), ": open: backing file ",
@@ -159,6 +165,14 @@ std::string CacheRoot::read_manifest(const hash::Digest& manifest) const {
 }
 
 PreparedImage CacheRoot::open_image(const hash::Digest& manifest) const {
+  PreparedImage prepared = open_record(manifest);
+  check_is_there(prepared.bootstrap, manifest);
+  for (const PreparedBlob& blob : prepared.blobs)
+    check_is_there(blob.backing_file, manifest);
+  return prepared;
+}
+
+PreparedImage CacheRoot::open_record(const hash::Digest& manifest) const {
   const std::string name = util::concat("image ", manifest.to_string());
   if (!resolve(manifest.to_string()))
     throw Error(ErrorCode::kNotFound,
@@ -166,9 +180,9 @@ PreparedImage CacheRoot::open_image(const hash::Digest& manifest) const {
   const oci::ErofsImage image =
       oci::interpret_manifest(oci::parse_manifest(read_manifest(manifest), name), name);
   PreparedImage prepared = describe_image(*this, manifest, image, name);
-  prepared.bootstrap_size = size_of(prepared.bootstrap, manifest);
+  prepared.bootstrap_size = size_of(prepared.bootstrap);
   for (PreparedBlob& blob : prepared.blobs) {
-    blob.size = size_of(blob.backing_file, manifest);
+    blob.size = size_of(blob.backing_file);
     struct stat info {};
     if (::lstat(chunk_index_file(blob.digest).c_str(), &info) != 0 || !blob.chunk_index_digest) {
       blob.chunk_index.clear();

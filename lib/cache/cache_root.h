@@ -87,8 +87,11 @@ class CacheRoot {
   std::vector<hash::Digest> list_images() const;
   // Recorded names, sorted.  Throws kCorrupt, kIo.
   std::vector<ImageName> list_names() const;
-  // Reads and interprets the recorded manifest.  Throws kNotFound, kCorrupt, kDigestMismatch.
+  // Reads and interprets the recorded manifest.  Throws kNotFound, also for an image of which a
+  // backing file is missing, kCorrupt, kDigestMismatch.
   PreparedImage open_image(const hash::Digest& manifest) const;
+  // The same whatever files are missing: their sizes are 0.
+  PreparedImage open_record(const hash::Digest& manifest) const;
   // The recorded manifest alone: verified text.
   std::string read_manifest(const hash::Digest& manifest) const;
 

@@ -78,7 +78,7 @@ class CachefilesDemandTransport : public Transport {
   serve::Engine& engine_;
   util::Log& log_;
   RequestNotes notes_;
-  FileCatalog catalog_;
+  FileCatalog catalog_{FileCatalog::FilesOf::kCache};
   std::mutex mutex_;
   // Guarded.  A file is open only while requests need it: one that somebody has open cannot be
   // mended.

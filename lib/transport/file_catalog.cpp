@@ -36,10 +36,12 @@ bool CatalogFile::is_complete() const {
   return is_whole;
 }
 
-CatalogFileRef FileCatalog::add(const std::string& key, const BackingFile& file, bool is_local) {
-  const std::string name = util::printable(file.path.native());
+std::uint64_t FileCatalog::size_of(const BackingFile& file, const std::string& name) const {
   struct stat status {};
-  if (::lstat(file.path.c_str(), &status) != 0) throw util::errno_error(name, "look up", errno);
+  if (::lstat(file.path.c_str(), &status) != 0) {
+    if (errno == ENOENT && files_of_ == FilesOf::kKernel && file.blob) return file.blob->size;
+    throw util::errno_error(name, "look up", errno);
+  }
   if (!S_ISREG(status.st_mode))
     throw Error(ErrorCode::kCorrupt, name + ": watch: not a regular file");
   const auto size = static_cast<std::uint64_t>(status.st_size);
@@ -47,6 +49,12 @@ CatalogFileRef FileCatalog::add(const std::string& key, const BackingFile& file,
     throw Error(ErrorCode::kCorrupt, util::concat(name, ": watch: ", size,
                                                   " bytes long, the blob has ", file.blob->size));
   }
+  return size;
+}
+
+CatalogFileRef FileCatalog::add(const std::string& key, const BackingFile& file, bool is_local) {
+  const std::string name = util::printable(file.path.native());
+  const std::uint64_t size = size_of(file, name);
   const std::lock_guard lock(mutex_);
   CatalogFileRef& entry = files_[key];
   const bool is_same = entry && entry->path == file.path && entry->digest == file.digest &&

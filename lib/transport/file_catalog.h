@@ -51,6 +51,10 @@ using CatalogFileRef = std::shared_ptr<CatalogFile>;
 
 class FileCatalog {
  public:
+  // kKernel: nobody opens the path, and a blob that is known may do without the file.
+  enum class FilesOf { kCache, kKernel };
+  explicit FileCatalog(FilesOf files) : files_of_(files) {}
+
   // A file under that name, instead of another one; the one that is there, now with the blob if it
   // had none, when it is the same.  Throws kNotFound, kIo, and kCorrupt when the file is not a
   // regular one of the blob's size.
@@ -61,6 +65,9 @@ class FileCatalog {
   std::vector<WatchedFileInfo> infos() const;
 
  private:
+  std::uint64_t size_of(const BackingFile& file, const std::string& name) const;
+
+  const FilesOf files_of_;
   mutable std::mutex mutex_;
   std::map<std::string, CatalogFileRef, std::less<>> files_;
 };

@@ -98,7 +98,7 @@ class OndemandTransport : public Transport {
   serve::Engine& engine_;
   util::Log& log_;
   RequestNotes notes_;
-  FileCatalog catalog_;
+  FileCatalog catalog_{FileCatalog::FilesOf::kKernel};
   mutable std::mutex mutex_;
   std::map<std::uint32_t, Object> objects_;                // guarded; by object id
   std::map<FileId, std::weak_ptr<ObjectTarget>> targets_;  // guarded

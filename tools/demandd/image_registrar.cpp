@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "demandd/image_registrar.h"
 
+#include <utility>
+
 #include "blob/chunk_index.h"
+#include "cache/backing_file.h"
 #include "hash/sha256.h"
 #include "transport/in_use.h"
+#include "util/align.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/text.h"
@@ -26,25 +30,68 @@ serve::BlobRef ImageRegistrar::open_blob(const cache::PreparedBlob& blob) const 
     throw Error(ErrorCode::kDigestMismatch,
                 name + ": verify: not the chunk index that the manifest names");
   }
-  return serve::make_blob(blob.digest, blob.size,
-                          blob::ChunkIndex::decode(payload, name, blob.stored_end));
+  blob::ChunkIndex index = blob::ChunkIndex::decode(payload, name, blob.stored_end);
+  // Of a file that is missing: what prepare gave it.
+  const std::uint64_t size =
+      blob.size > 0 ? blob.size
+                    : util::round_up(index.uncompressed_size(), cache::kBackingAlignment);
+  return serve::make_blob(blob.digest, size, std::move(index));
+}
+
+// False when that was the last thing told about it.
+bool ImageRegistrar::is_news(const std::string& of, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  std::string& known = failures_[of];
+  if (known == reason) return false;
+  known = reason;
+  return true;
+}
+
+void ImageRegistrar::forget_failure(const std::string& of) {
+  const std::lock_guard lock(mutex_);
+  failures_.erase(of);
+}
+
+// One file harms no other.
+std::optional<Error> ImageRegistrar::watch_file(const transport::BackingFile& file, bool is_local) {
+  try {
+    if (is_local)
+      transport_.offer_local(file);
+    else
+      transport_.watch(file);
+    forget_failure(file.path);
+    return std::nullopt;
+  } catch (const Error& error) {
+    if (is_news(file.path, error.message())) {
+      log_.error(
+          "file of an image not servable, the others are; unmount the image and run "
+          "'blobctl prepare' again",
+          {{"file", util::printable(file.path.native())}, {"reason", error.message()}});
+    }
+    return error;
+  }
 }
 
 void ImageRegistrar::add(const hash::Digest& manifest) {
-  const cache::PreparedImage image = root_.open_image(manifest);
-  transport_.offer_local({image.bootstrap, image.bootstrap_digest, nullptr});
+  const cache::PreparedImage image = root_.open_record(manifest);
+  std::optional<Error> failure =
+      watch_file({image.bootstrap, image.bootstrap_digest, nullptr}, true);
   for (const cache::PreparedBlob& blob : image.blobs) {
     serve::BlobRef opened;
     try {
       opened = open_blob(blob);
+      forget_failure(blob.digest.hex());
     } catch (const Error& error) {
-      log_.error("blob not servable, what it lacks will be refused",
-                 {{"blob", blob.digest.hex()}, {"reason", error.message()}});
+      if (is_news(blob.digest.hex(), error.message()))
+        log_.error("blob not servable, what it lacks will be refused",
+                   {{"blob", blob.digest.hex()}, {"reason", error.message()}});
     }
-    transport_.watch({blob.backing_file, blob.digest, opened});
+    auto unwatched = watch_file({blob.backing_file, blob.digest, opened}, false);
+    if (unwatched && !failure) failure = std::move(unwatched);
   }
+  if (failure) throw Error(*failure);
   const std::lock_guard lock(mutex_);
-  failures_.erase(manifest);
+  failures_.erase(manifest.to_string());
   if (images_.insert(manifest).second) {
     log_.info("image registered", {{"image", manifest.to_string()}, {"blobs", image.blobs.size()}});
   }
@@ -59,12 +106,9 @@ void ImageRegistrar::add_all() {
     try {
       add(manifest);
     } catch (const Error& error) {
-      const std::lock_guard lock(mutex_);
-      std::string& known = failures_[manifest];
-      if (known == error.message()) continue;
-      known = error.message();
-      log_.error("image not servable, the others are",
-                 {{"image", manifest.to_string()}, {"reason", error.message()}});
+      if (is_news(manifest.to_string(), error.message()))
+        log_.error("image not servable as a whole",
+                   {{"image", manifest.to_string()}, {"reason", error.message()}});
     }
   }
 }
