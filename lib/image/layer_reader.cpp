@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tree/path.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -160,8 +161,11 @@ void LayerReader::tell_drop(const input::Layer& layer, const std::string& path,
 }
 
 bool LayerReader::drop_entry(const input::Layer& layer, tar::Entry entry) {
+  const std::string path = util::printable(entry.path);
   try {
     return builder_.drop(std::move(entry));
+  } catch (const tree::BadParent& error) {
+    throw error.with_context(util::concat(layer.name, ": ", path));
   } catch (const util::Error& error) {
     throw error.with_context(layer.name);
   }
@@ -189,6 +193,8 @@ tree::InodeId LayerReader::add(const input::Layer& layer, tar::Entry& entry) {
   tree::InodeId inode = tree::kNoData;
   try {
     inode = builder_.add(entry);
+  } catch (const tree::BadParent& error) {
+    throw error.with_context(util::concat(layer.name, ": ", util::printable(entry.path)));
   } catch (const util::Error& error) {
     throw error.with_context(layer.name);
   }

@@ -145,8 +145,6 @@ Descriptor LayoutReader::select(const std::vector<Descriptor>& entries) const {
 
 Layer LayoutReader::make_layer(const Descriptor& descriptor, const hash::Digest& diff_id) const {
   const std::string what = concat("layer ", descriptor.digest.to_string());
-  if (oci::is_erofs_layer(descriptor.media_type) || oci::is_chunk_index(descriptor.media_type))
-    fail(ErrorCode::kUnsupported, concat(what, ": read: the image is an EROFS image already"));
   if (!oci::is_tar_layer(descriptor.media_type)) {
     fail(ErrorCode::kUnsupported,
          concat(what, ": read: media type '", util::printable(descriptor.media_type.substr(0, 200)),
@@ -191,6 +189,11 @@ ImageInput LayoutReader::open() {
   if (out.default_ref.empty() && entries.size() == 1)
     out.default_ref = oci::display_name(entries.front());
   // Looked at before the configuration, whose type differs too where the image is of another kind.
+  // All of them first: those of an EROFS image begin with blobs of any type.
+  for (const Descriptor& layer : manifest.layers)
+    if (oci::is_erofs_layer(layer.media_type) || oci::is_chunk_index(layer.media_type))
+      fail(ErrorCode::kUnsupported,
+           concat("manifest ", chosen.digest.to_string(), ": read: is an EROFS image already"));
   for (const Descriptor& layer : manifest.layers)
     make_layer(layer, {});
   out.config_json = read_document(manifest.config, "config", oci::kMaxConfigBytes);

@@ -115,6 +115,8 @@ bool TarReader::Impl::next(Entry& entry) {
     return next_unchecked(entry);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kIo || error.code() == ErrorCode::kInternal) throw;
+    // What the source of the bytes says has the name already.
+    if (error.message().starts_with(name_ + ": ")) throw;
     if (!any_header_) throw error.with_context(name_);
     const std::string path =
         entry_path_.empty() ? "" : concat(" (", util::printable(entry_path_), ")");

@@ -47,11 +47,10 @@ constexpr std::size_t kMaxDepth = 2048;
                                util::printable(name.substr(0, 256)), " ", reason));
 }
 
-[[noreturn]] void refuse_parent(std::string_view path, std::string_view name,
-                                std::string_view reason) {
-  throw util::Error(util::ErrorCode::kCorrupt,
-                    util::concat(util::printable(path), ": add entry in it: parent ",
-                                 util::printable(name.substr(0, 256)), " ", reason));
+[[noreturn]] void refuse_parent(std::string_view name, std::string_view reason) {
+  throw BadParent(
+      util::ErrorCode::kCorrupt,
+      util::concat("add entry: parent ", util::printable(name.substr(0, 256)), " ", reason));
 }
 
 void check_length(std::string_view path, std::size_t bytes, std::string_view name) {
@@ -141,7 +140,7 @@ LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root
   while (!walk.at_end()) {
     const std::string name(walk.next_name());
     if (name.empty()) continue;
-    if (walk.depth() > kMaxDepth) refuse_parent(path, name, "lies too deep");
+    if (walk.depth() > kMaxDepth) refuse_parent(name, "lies too deep");
     if (name.size() > kMaxNameBytes) drop_child(path, name, "has a name of over 255 bytes");
     const Found parent = walk.here();
     const auto child = children(parent.here).find(name);
@@ -156,13 +155,13 @@ LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root
       check_length(path, walk.path_bytes(), name);
       walk.enter({new_directory(parent.here, name), lower}, name.size());
     } else if (is_open_link(found)) {
-      refuse_parent(path, name, "is not a directory");
+      refuse_parent(name, "is not a directory");
     } else if (is_directory(found)) {
       walk.enter({found, lower}, name.size());
     } else if (tree_.inodes[found].type != FileType::kSymlink) {
-      refuse_parent(path, name, "is not a directory");
+      refuse_parent(name, "is not a directory");
     } else if (!walk.follow(tree_.inodes[found].inline_data)) {
-      refuse_parent(path, name, "is a loop of symbolic links");
+      refuse_parent(name, "is a loop of symbolic links");
     }
   }
   last_bytes_ = walk.path_bytes();

@@ -25,6 +25,12 @@ class UnfitPath : public util::Error {
   using Error::Error;
 };
 
+// What an entry should lie in is no directory.  The message does not name the entry.
+class BadParent : public util::Error {
+ public:
+  using Error::Error;
+};
+
 // An absolute path is taken from the root of the image, as GNU tar and container runtimes do.
 // Throws kCorrupt for an empty path and "..", UnfitPath for a name that is too long.
 std::string normalize_path(std::string_view path);

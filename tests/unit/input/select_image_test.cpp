@@ -100,6 +100,12 @@ TEST_F(SelectImageTest, UnknownKindsOfLayerAreUnsupported) {
   expect_broken(ErrorCode::kUnsupported, "EROFS image already", [](oci::Manifest& m, std::string&) {
     m.layers[0].media_type = format::kMediaErofs;
   });
+  // Ours begin with the blobs.
+  expect_broken(ErrorCode::kUnsupported, "EROFS image already", [](oci::Manifest& m, std::string&) {
+    m.layers.push_back(m.layers[0]);
+    m.layers[0].media_type = format::kMediaOctetStreamZstd;
+    m.layers[1].media_type = format::kMediaErofs;
+  });
   expect_broken(ErrorCode::kUnsupported, "application/x-helm", [](oci::Manifest& m, std::string&) {
     m.layers[0].media_type = "application/x-helm";
   });
