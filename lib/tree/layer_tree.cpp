@@ -140,7 +140,7 @@ LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root
   while (!walk.at_end()) {
     const std::string name(walk.next_name());
     if (name.empty()) continue;
-    if (walk.depth() > kMaxDepth) refuse_parent(name, "lies too deep");
+    if (walk.depth() > kMaxDepth) drop_child(path, name, "lies too deep");
     if (name.size() > kMaxNameBytes) drop_child(path, name, "has a name of over 255 bytes");
     const Found parent = walk.here();
     const auto child = children(parent.here).find(name);
@@ -170,8 +170,9 @@ LayerTree::Found LayerTree::make_place(std::string_view path, InodeId lower_root
 
 void LayerTree::put_directory(std::string_view path, Inode metadata) {
   InodeId id = root_;
-  last_bytes_ = 0;
-  if (!path.empty()) {
+  if (path.empty()) {
+    last_bytes_ = 0;
+  } else {
     const auto [parent_path, name] = split_last(path);
     const InodeId parent = make_parent(parent_path, name);
     last_bytes_ += (last_bytes_ > 0 ? 1 : 0) + name.size();

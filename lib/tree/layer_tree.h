@@ -45,8 +45,8 @@ class LayerTree {
   // The directory at a normalised path.  Makes what is missing, as implicit directories.  Symbolic
   // links of this layer on the way are followed inside the root, as an unpacker would; those of
   // lower layers are hidden by what this layer puts in their place.
-  // Throws kCorrupt where another kind of file of this layer stands, for loops and for a depth
-  // that no path has, UnfitPath where an entry has been dropped.
+  // Throws kCorrupt where another kind of file of this layer stands and for loops, UnfitPath where
+  // an entry has been dropped and for a depth that no path has.
   InodeId make_directory(std::string_view path);
   // The same for the parent of a new name.  Throws UnfitPath, too, where the path to that would be
   // longer than kMaxPathBytes.

@@ -151,6 +151,36 @@ TEST(MergeLossy, WhatGoesWithADirectoryIsTold) {
   }
 }
 
+TEST(MergeLossy, NestedDirectoryEntriesDoNotMakePathsThatNothingOpens) {
+  std::string deep;
+  for (int i = 0; i < 15; ++i)
+    deep += std::string(200, 'n') + "/";  // 3,014 bytes
+  Layer layer{"d " + deep, "s l " + deep, "f kept 1"};
+  std::string path = "l";
+  for (int i = 0; i < 8; ++i)
+    layer.push_back("d " + (path += "/" + std::string(200, 'm')) + " 1");
+  EXPECT_THAT(refusal({layer}), HasSubstr("longer than 4095 bytes"));
+  std::vector<std::string> dropped;
+  EXPECT_EQ(merged_lossy({layer}, dropped).size(), 15u + 2u + 5u);
+  EXPECT_EQ(dropped.size(), 3u);
+
+  // As deep as a path of short names can be, and as deep again behind a symbolic link.
+  std::string names = "a";
+  layer = {};
+  for (int i = 1; i < 2040; ++i)
+    names += "/a";
+  layer = {"d " + names + " 1", "s l " + names};
+  path = "l";
+  for (int i = 0; i < 2040; ++i)
+    layer.push_back("d " + (path += "/b") + " 1");
+  EXPECT_THAT(refusal({layer}), HasSubstr("longer than 4095 bytes"));
+  dropped.clear();
+  EXPECT_EQ(merged_lossy({layer}, dropped).size(), 2040u + 1u + 8u);
+  EXPECT_EQ(dropped.size(), 2032u);
+  layer.resize(2 + 8);  // 2,048 names
+  EXPECT_EQ(merged({layer}).size(), 2040u + 1u + 8u);
+}
+
 TEST(MergeLossy, SymlinksDoNotMakePathsThatNothingOpens) {
   std::string deep;
   for (int i = 0; i < 15; ++i)
