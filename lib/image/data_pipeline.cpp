@@ -27,12 +27,14 @@ bool all_zero(util::Bytes bytes) {
 }  // namespace
 
 DataPipeline::DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight,
-                           util::ThreadPool& pool, Placed placed, ZeroChunks zero_chunks)
+                           util::ThreadPool& pool, Placed placed, ZeroChunks zero_chunks,
+                           bool is_lossy)
     : chunk_size_(chunk_size),
       batches_in_flight_(batches_in_flight),
       pool_(pool),
       placed_(std::move(placed)),
       zero_chunks_(zero_chunks),
+      is_lossy_(is_lossy),
       chunker_(chunk_size,
                [this](std::uint64_t offset, util::Bytes bytes) { take_chunk(offset, bytes); }) {
   start_batch();
@@ -98,17 +100,22 @@ void DataPipeline::fill_hole(std::uint64_t end) {
   const std::uint64_t start = std::exchange(next_, end);
   const std::uint64_t whole = (end - start) / chunk_size_;
   const auto rest = static_cast<std::size_t>((end - start) % chunk_size_);
-  filled_ += whole;
   // No chunk entry can reach over two of them, so the file takes an entry for every chunk.
   const bool is_too_long = whole > 1 && util::div_round_up(file_size_, std::uint64_t{chunk_size_}) >
                                             erofs::kMaxChunkEntries;
-  if (is_too_long || filled_ > erofs::kMaxChunkEntriesOfImage)
+  const bool is_too_many = whole > erofs::kMaxChunkEntriesOfImage - filled_;
+  if ((is_too_long || is_too_many) && is_lossy_) {
+    too_sparse_[inode_] = util::div_round_up(file_size_, std::uint64_t{chunk_size_});
+    return;
+  }
+  if (is_too_long || is_too_many)
     throw util::Error(
         util::ErrorCode::kTooLarge,
         util::concat("sparse file of ", file_size_, " bytes: fill its holes: more than ",
                      is_too_long ? erofs::kMaxChunkEntries : erofs::kMaxChunkEntriesOfImage,
                      is_too_long ? " chunk entries in a file" : " chunk entries in an image",
                      "; '--zero-chunks hole' and larger chunks take fewer"));
+  filled_ += whole;
   if (zeros_.empty()) zeros_.resize(chunk_size_);
   if (whole > 0) put_item(start, zeros_, whole);
   if (rest > 0) put_item(end - rest, util::Bytes(zeros_).first(rest), 1);

@@ -11,6 +11,7 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -56,9 +57,9 @@ class DataPipeline : public FileSink {
 
   // Range: chunk_size is a power of two >= 4096.  Borrows the pool.  With ZeroChunks::kData add()
   // and end_file() throw kTooLarge for holes that take more chunk entries than a file, or an
-  // image, may have.
+  // image, may have; with `is_lossy` such a hole stays one, and its file is one of too_sparse().
   DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
-               Placed placed, ZeroChunks zero_chunks = ZeroChunks::kHole);
+               Placed placed, ZeroChunks zero_chunks = ZeroChunks::kHole, bool is_lossy = false);
   ~DataPipeline() override;
 
   // What one batch takes.
@@ -79,6 +80,9 @@ class DataPipeline : public FileSink {
   void end_blob();
 
   const DataStats& stats() const { return stats_; }
+  // The files with holes that could not be filled, and the chunk entries that each needs.
+  using TooSparse = std::map<tree::InodeId, std::uint64_t>;
+  const TooSparse& too_sparse() const { return too_sparse_; }
 
  private:
   struct Item {
@@ -112,6 +116,7 @@ class DataPipeline : public FileSink {
   util::ThreadPool& pool_;
   Placed placed_;
   const ZeroChunks zero_chunks_;
+  const bool is_lossy_;
   chunk::Chunker chunker_;
   chunk::DedupIndex dedup_;
   NewChunk new_chunk_;
@@ -121,7 +126,8 @@ class DataPipeline : public FileSink {
   std::uint64_t file_size_ = 0;
   std::uint64_t next_ = 0;    // where the next chunk of the current file begins, or a hole
   std::uint64_t filled_ = 0;  // chunks in holes so far
-  util::Buffer zeros_;        // a chunk, when one was needed
+  TooSparse too_sparse_;
+  util::Buffer zeros_;  // a chunk, when one was needed
   util::BufferPool buffers_;
   std::shared_ptr<Batch> batch_;
   std::deque<std::future<std::shared_ptr<Batch>>> in_flight_;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/drop_sparse.h"
 
-#include <map>
-
 #include "erofs/chunk_layout.h"
 #include "util/text.h"
 
@@ -15,7 +13,7 @@ using tree::InodeId;
 
 using Reasons = std::map<InodeId, std::uint64_t>;  // how many entries each needs
 
-Reasons find_files(const tree::Tree& tree) {
+Reasons find_files(const tree::Tree& tree, const Reasons& known) {
   Reasons found;
   std::uint64_t total = 0;
   for (InodeId id = 0; id < tree.inodes.size(); ++id) {
@@ -23,6 +21,10 @@ Reasons find_files(const tree::Tree& tree) {
     if (inode.nlink == 0 || inode.type != FileType::kRegular || inode.size == 0 ||
         !inode.inline_data.empty())
       continue;
+    if (const auto file = known.find(id); file != known.end()) {
+      found.insert(*file);
+      continue;
+    }
     const std::uint64_t needed = erofs::plan_chunk_layout(inode.extents, inode.size).nentries;
     if (needed > erofs::kMaxChunkEntries || needed > erofs::kMaxChunkEntriesOfImage - total)
       found[id] = needed;
@@ -64,8 +66,9 @@ class Dropper {
 
 }  // namespace
 
-void drop_sparse_files(tree::Tree& tree, const std::string& image, DropList& dropped) {
-  const Reasons files = find_files(tree);
+void drop_sparse_files(tree::Tree& tree, const std::string& image, DropList& dropped,
+                       const Reasons& known) {
+  const Reasons files = find_files(tree, known);
   if (files.empty()) return;
   Dropper(tree, files, image, dropped).drop_in(tree::kRootInode, {});
   for (const auto& file : files) {

@@ -63,7 +63,7 @@ class Builder {
     // 1. Layers become a tree and staged blobs.
     tree::Tree tree = options_.one_blob ? read_into_one_blob() : read_layers();
     if (reread_) reread_->check_unchanged();
-    if (options_.rules.is_lossy) drop_sparse_files(tree, input_.name, result_.dropped);
+    if (options_.rules.is_lossy) drop_sparse_files(tree, input_.name, result_.dropped, too_sparse_);
     // All data is placed: no extent changes below this line.
     count(tree);
     // 2. The tree becomes a bootstrap, read back and compared.
@@ -224,6 +224,7 @@ class Builder {
     }
     close_blobs(0);
     result_.data = data.stats();
+    too_sparse_ = data.too_sparse();
     tree::Tree tree = builder.finish();
     set_final_devices(tree, result_.data);
     return tree;
@@ -253,6 +254,7 @@ class Builder {
     data.end_blob();
     close_blobs(0);
     result_.data = data.stats();
+    too_sparse_ = data.too_sparse();
     set_final_devices(tree, result_.data);
     return tree;
   }
@@ -274,7 +276,8 @@ class Builder {
   DataPipeline make_pipeline(DataPipeline::Placed placed) {
     const std::size_t batches = std::clamp<std::size_t>(
         kBatchBudget / DataPipeline::batch_bytes(options_.chunk_size), 2, jobs_ * kBatchesPerJob);
-    return {options_.chunk_size, batches, pool_, std::move(placed), options_.zero_chunks};
+    return {options_.chunk_size,    batches, pool_, std::move(placed), options_.zero_chunks,
+            options_.rules.is_lossy};
   }
 
   void make_rereadable() { reread_.emplace(input_, options_.temporary, options_.rules.max_bytes); }
@@ -367,6 +370,7 @@ class Builder {
   std::optional<Reread> reread_;           // of an input that is read twice
   ContentRecord content_;                  // of what was read, with options_.verify
   std::size_t ndonors_ = 0;                // of result_.blobs
+  DataPipeline::TooSparse too_sparse_;     // files to drop
   std::vector<std::pair<hash::Digest, chunk::ChunkPosition>> known_;  // chunks of the donors
   util::ThreadPool pool_;
   hash::DigestQueue digests_{pool_};

@@ -30,14 +30,14 @@ struct Harness {
   std::map<tree::InodeId, chunk::Extents> extents;
   DataPipeline data;
 
-  explicit Harness(ZeroChunks zero_chunks = ZeroChunks::kHole)
+  explicit Harness(ZeroChunks zero_chunks = ZeroChunks::kHole, bool is_lossy = false)
       : writer(sink, options(), pool, digests),
         data(
             kChunk, 2, pool,
             [this](tree::InodeId inode, const chunk::Extent& extent) {
               chunk::append_extent(extents[inode], extent);
             },
-            zero_chunks) {
+            zero_chunks, is_lossy) {
     data.begin_blob(writer, {1});
   }
   static blob::BlobOptions options() {
@@ -171,6 +171,19 @@ TEST(DataPipeline, HolesAsDataAreDigestedOnceAndBounded) {
     EXPECT_NE(error.message().find("16777216 chunk entries in a file"), std::string::npos)
         << error.message();
   }
+}
+
+TEST(DataPipeline, FilesWithHolesThatCannotBeFilledAreTold) {
+  Harness h(ZeroChunks::kData, true);
+  h.data.begin_file(1, std::uint64_t{1} << 50);
+  h.data.add(std::uint64_t{1} << 49, util::as_bytes("x"));
+  h.data.end_file();
+  h.data.begin_file(2, 3 * kChunk);
+  h.data.end_file();
+  h.finish();
+  EXPECT_EQ(h.data.too_sparse(), (DataPipeline::TooSparse{{1, (std::uint64_t{1} << 50) / kChunk}}));
+  EXPECT_LE(h.extents[1].size(), 2U);
+  EXPECT_EQ(h.extents[2].size(), 3U);
 }
 
 TEST(DataPipeline, ManySmallFilesKeepTheirOrder) {

@@ -111,6 +111,10 @@ TEST(DropSparse, FilesOfTooManyChunkEntriesGoWithAllTheirNames) {
   DropList none;
   drop_sparse_files(tree, "image", none);
   EXPECT_EQ(none.count, 0u);
+  const tree::InodeId known = tree.inodes[tree::kRootInode].children->at("e1");
+  drop_sparse_files(tree, "image", none, {{known, 99}});
+  EXPECT_THAT(none.lines,
+              ElementsAre(testing::StartsWith("image: e1: sparse file that needs 99 ")));
 }
 
 }  // namespace
