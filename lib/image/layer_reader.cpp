@@ -220,6 +220,9 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
       entry.path = loss.path;
       entry.type = loss.type;
       entry.xattrs = loss.xattrs;
+      entry.size = loss.size;
+      entry.rdev_major = loss.rdev_major;
+      entry.rdev_minor = loss.rdev_minor;
       const bool is_kept = drop_entry(layer, std::move(entry));
       tell_drop(layer, loss.path,
                 loss.what + (is_kept ? ": dropped: the directory keeps the metadata that it had"

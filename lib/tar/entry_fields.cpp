@@ -151,7 +151,14 @@ bool hardlink_has_data(const Header& header, std::uint64_t stored, BlockInput& i
 
 TarReader::Loss loss_of(RawEntry& raw, const std::string& reason) {
   bool known_type = false;
-  TarReader::Loss loss{path_of(raw), reason, true, type_of(raw, known_type), {}};
+  TarReader::Loss loss{path_of(raw), reason, true, type_of(raw, known_type)};
+  if (loss.type == EntryType::kCharDevice || loss.type == EntryType::kBlockDevice) {
+    const auto clip = [](std::int64_t value) {
+      return std::in_range<std::uint32_t>(value) ? static_cast<std::uint32_t>(value) : UINT32_MAX;
+    };
+    loss.rdev_major = clip(raw.pax.rdev_major.value_or(raw.header.rdev_major));
+    loss.rdev_minor = clip(raw.pax.rdev_minor.value_or(raw.header.rdev_minor));
+  }
   for (auto& [name, value] : raw.pax.xattrs)
     loss.xattrs.push_back({name, std::move(value)});
   return loss;

@@ -133,7 +133,9 @@ bool TarReader::Impl::next_unchecked(Entry& entry) {
       return true;
     } catch (const UnfitEntry& error) {
       if (!on_loss_) throw;
-      on_loss_(loss_of(raw, error.message()));
+      Loss loss = loss_of(raw, error.message());
+      loss.size = entry.size;
+      on_loss_(loss);
     }
   }
 }
@@ -286,12 +288,12 @@ void TarReader::Impl::begin_data(const RawEntry& raw, Entry& entry) {
     skip_ = stored;
     return;
   }
+  entry.size = stored;
   const bool sparse_pax = raw.pax.sparse_major || raw.pax.has_sparse_map;
   if (type == 'S' || sparse_pax) {
     begin_sparse_data(raw, entry, stored);
     return;
   }
-  entry.size = stored;
   data_offset_ = input_.offset();
   if (stored > 0) map_.push_back({0, stored});
 }

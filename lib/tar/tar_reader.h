@@ -52,6 +52,9 @@ class TarReader {
     bool is_entry = false;                 // next() goes on to the one behind it
     EntryType type = EntryType::kRegular;  // of the entry that goes
     std::vector<Xattr> xattrs = {};        // of the entry that goes, as far as they were read
+    std::uint64_t size = 0;                // of its data; of a sparse file perhaps without holes
+    std::uint32_t rdev_major = 0;          // 2^32 - 1 for what does not fit
+    std::uint32_t rdev_minor = 0;
   };
   // Called for each, which is then left out.  Without it such an entry throws kUnsupported or
   // kTooLarge; file flags, which matter to who writes or dumps, give one warning for the archive.

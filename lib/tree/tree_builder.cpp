@@ -122,7 +122,6 @@ struct TreeBuilder::Impl {
     const bool is_directory = entry.type == EntryType::kDirectory;
     try {
       const std::string path = normalize_path(entry.path);
-      if (path.empty()) return is_directory;  // the root is there in any case
       const std::size_t slash = path.rfind('/');
       const bool top = slash == std::string::npos;
       const std::string parent = top ? std::string() : path.substr(0, slash);
@@ -130,8 +129,16 @@ struct TreeBuilder::Impl {
       OverlayMarks marks;
       if (style == WhiteoutStyle::kOverlay)
         marks = take_overlay_marks(entry, [](const std::string&) {});
-      else if (add_oci_marker(path, parent, name))
+      else if (!path.empty() && add_oci_marker(path, parent, name))
         return false;
+      if (path.empty()) {  // the root is there in any case
+        if (marks.opaque) layer->mark_opaque(layer->make_directory(path));
+        return is_directory;
+      }
+      if (marks.whiteout) {
+        layer->put_whiteout(layer->make_directory(parent), name);
+        return false;
+      }
       if (!is_directory) {
         layer->put_dropped(layer->make_directory(parent), name);
         return false;

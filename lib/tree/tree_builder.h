@@ -51,10 +51,10 @@ class TreeBuilder {
   // Throws kCorrupt and kUnsupported, naming the entry; the builder is then of no more use.
   InodeId add(tar::Entry entry);
 
-  // An entry that the caller leaves out; its path, type and xattrs count.  It hides what has its
-  // path as if it were there (a whiteout still is one), and with set_lossy() what lies in it or is
-  // a hard link to it is dropped, too, in later layers as well, until one of them has an entry of
-  // its path or a whiteout.
+  // An entry that the caller leaves out; its path, type, size, device and xattrs count.  It hides
+  // what has its path as if it were there (a whiteout still is one), and with set_lossy() what lies
+  // in it or is a hard link to it is dropped, too, in later layers as well, until one of them has
+  // an entry of its path or a whiteout.
   // True: a directory which was there already keeps the metadata that it had, and what is in it.
   bool drop(tar::Entry entry);
 

@@ -132,6 +132,39 @@ TEST(TarReaderLoss, EntriesThatNoImageCanHoldAreSkipped) {
                  "path: 4097 bytes long");
 }
 
+TEST(TarReaderLoss, WhatMakesAnEntryAWhiteoutIsTold) {
+  const auto loss_of = [](char type, const std::string& records, const std::string& data = "") {
+    testing_support::TarHeader header;
+    header.path = "unfit";
+    header.type = type;
+    header.size = data.size();
+    const std::string archive = pax_member(pax_record("uid", "4294967296") + records) +
+                                tar_member(header, data) + tar_end();
+    util::MemorySource source(util::as_bytes(archive));
+    TarReader reader(source, "a.tar");
+    TarReader::Loss out;
+    reader.on_loss([&](const TarReader::Loss& loss) { out = loss; });
+    Entry entry;
+    EXPECT_FALSE(reader.next(entry));
+    return out;
+  };
+  const auto device = [&](const std::string& major, const std::string& minor) {
+    const TarReader::Loss loss =
+        loss_of('3', pax_record("SCHILY.devmajor", major) + pax_record("SCHILY.devminor", minor));
+    EXPECT_EQ(loss.type, EntryType::kCharDevice);
+    return std::pair(loss.rdev_major, loss.rdev_minor);
+  };
+  EXPECT_EQ(device("0", "0"), std::pair(0U, 0U));
+  EXPECT_EQ(device("5", "1"), std::pair(5U, 1U));
+  EXPECT_EQ(device("4294967296", "-1"), std::pair(UINT32_MAX, UINT32_MAX));
+  EXPECT_EQ(loss_of('0', "").size, 0U);
+  EXPECT_EQ(loss_of('0', "", "data").size, 4U);
+  const std::string sparse = pax_record("GNU.sparse.map", "9,0") +
+                             pax_record("GNU.sparse.size", "9") +
+                             pax_record("GNU.sparse.numblocks", "1");
+  EXPECT_EQ(loss_of('0', sparse).size, 9U);
+}
+
 TEST(TarReaderLoss, SparseFilesOfTooManyPiecesAreSkipped) {
   std::string map = "1000001\n0\n1\n";
   map.resize(1024, '\0');

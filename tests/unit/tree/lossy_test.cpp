@@ -24,7 +24,8 @@ std::string refusal(const std::vector<Layer>& layers, WhiteoutStyle style = Whit
   return "none";
 }
 
-// "!name" is an entry that the caller drops, "!name/" a directory, "!name/=" an opaque one.
+// "!name" is an entry that the caller drops, "!name/" a directory, "!name/=" an opaque one,
+// "!name%" a character device 0:0.
 std::vector<std::string> merged_lossy(const std::vector<Layer>& layers,
                                       std::vector<std::string>& dropped,
                                       WhiteoutStyle style = WhiteoutStyle::kOci) {
@@ -41,7 +42,8 @@ std::vector<std::string> merged_lossy(const std::vector<Layer>& layers,
         continue;
       }
       tar::Entry entry;
-      entry.path = text.substr(1, text.find('=') - 1);
+      entry.path = text.substr(1, text.find_first_of("=%") - 1);
+      if (text.ends_with('%')) entry.type = tar::EntryType::kCharDevice;
       if (entry.path.ends_with('/')) entry.type = tar::EntryType::kDirectory;
       if (text.ends_with('=')) entry.xattrs = {{"trusted.overlay.opaque", "y"}};
       const bool is_kept = builder.drop(entry);
@@ -149,6 +151,46 @@ TEST(MergeLossy, WhatGoesWithADirectoryIsTold) {
     EXPECT_THAT(dropped, ElementsAre("d/usr/ kept", HasSubstr("d/usr: dropped"),
                                      HasSubstr("d/usr/a: dropped"), HasSubstr("d/usr/b: dropped")));
   }
+}
+
+TEST(MergeLossy, ADroppedOpaqueRootHidesAllBelow) {
+  const Layer lower{"f a 1", "f d/x 1"};
+  std::vector<std::string> dropped;
+  for (const Layer& upper : {Layer{"!./=", "f d/y 2"}, Layer{"f d/y 2", "!./="}})
+    EXPECT_THAT(merged_lossy({lower, upper}, dropped, WhiteoutStyle::kOverlay),
+                ElementsAre("d/ 0", "d/y 2"));
+  EXPECT_THAT(merged_lossy({lower, {"!./", "f b 2"}}, dropped, WhiteoutStyle::kOverlay),
+              ElementsAre("a 1", "b 2", "d/ 0", "d/x 1"));
+  EXPECT_THAT(dropped, ElementsAre("./ kept", "./ kept", "./ kept"));
+}
+
+TEST(MergeLossy, ADroppedWhiteoutStaysOneAndEndsItsLayer) {
+  const Layer lower{"d d 1", "f d/x 1", "f a 1"};
+  std::vector<std::string> dropped;
+  EXPECT_THAT(
+      merged_lossy({lower, {"!d%", "l a d"}, {"f d/y 3"}}, dropped, WhiteoutStyle::kOverlay),
+      ElementsAre("d/ 0", "d/y 3"));
+  EXPECT_THAT(
+      merged_lossy({{"!d/", "f a 1"}, {"!d%"}, {"f d/y 3"}}, dropped, WhiteoutStyle::kOverlay),
+      ElementsAre("a 1", "d/ 0", "d/y 3"));
+  EXPECT_THAT(dropped, IsEmpty());
+  // No whiteout in an image of OCI.
+  EXPECT_THAT(merged_lossy({lower, {"!d%"}, {"f d/y 3"}}, dropped), ElementsAre("a 1"));
+  EXPECT_THAT(dropped, ElementsAre(HasSubstr("d/y: dropped with the entry")));
+}
+
+TEST(MergeLossy, TheOrderOfALayerDecidesWhatDependsOnALaterEntry) {
+  std::vector<std::string> dropped;
+  // What comes before the marker or the entry that ends a dropped name goes.
+  EXPECT_THAT(merged_lossy({{"!d/"}, {"f d/g 2", "f .wh.d 0"}}, dropped), IsEmpty());
+  EXPECT_THAT(merged_lossy({{"!d/"}, {"f .wh.d 0", "f d/g 2"}}, dropped),
+              ElementsAre("d/ 0", "d/g 2"));
+  EXPECT_THAT(merged_lossy({{"!d/"}, {"f d/g 2", "d d 2"}}, dropped), ElementsAre("d/ 2"));
+  // A hard link that comes before what drops its target is a name of the file by itself.
+  EXPECT_THAT(merged_lossy({{"f d/g 1", "l z d/g", "!d/", "l y d/g"}}, dropped),
+              ElementsAre("z 1"));
+  EXPECT_THAT(merged_lossy({{"d d 1"}, {"!d/", "f d/g 2", "l z d/g", "f .wh.d 0"}}, dropped),
+              ElementsAre("z 2"));
 }
 
 TEST(MergeLossy, NestedDirectoryEntriesDoNotMakePathsThatNothingOpens) {
