@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace ondemand::transport {
 
@@ -36,9 +37,16 @@ void FailedWrites::mend(ByteRange range, const std::function<bool(ByteRange)>& p
 
 void FailedWrites::forget(ByteRange range) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(left_over_, [&](const ByteRange& left) {
-    return left.offset >= range.offset && left.end() <= range.end();
-  });
+  if (left_over_.empty()) return;
+  // Pieces of a later write need not be those that failed.
+  std::vector<ByteRange> rest;
+  for (const ByteRange& left : left_over_) {
+    const std::uint64_t before = std::min(left.end(), range.offset);
+    const std::uint64_t behind = std::max(left.offset, range.end());
+    if (left.offset < before) rest.push_back({left.offset, before - left.offset});
+    if (behind < left.end()) rest.push_back({behind, left.end() - behind});
+  }
+  left_over_ = std::move(rest);
 }
 
 void FailedWrites::add_left_over(ByteRange range, std::vector<ByteRange>& holes) const {

@@ -45,6 +45,31 @@ TEST(FailedWrites, WhatCannotBePunchedStaysMissingUntilItIsWritten) {
   EXPECT_EQ(holes, Ranges{});
 }
 
+TEST(FailedWrites, WhatIsWrittenInOtherPiecesIsMissingNoMore) {
+  FailedWrites failed;
+  const auto left = [&failed] {
+    Ranges holes;
+    failed.add_left_over({0, 65536}, holes);
+    return holes;
+  };
+  const auto write = [&failed](util::ByteRange range) {
+    failed.run(
+        range, [] {}, nullptr);
+  };
+  EXPECT_THROW(failed.run({8192, 16384}, fail, [](util::ByteRange) { return false; }),
+               std::runtime_error);
+  write({0, 8192});
+  write({24576, 4096});
+  EXPECT_EQ(left(), (Ranges{{8192, 16384}}));
+  write({12288, 4096});
+  EXPECT_EQ(left(), (Ranges{{8192, 4096}, {16384, 8192}}));
+  write({0, 12288});
+  write({20480, 8192});
+  EXPECT_EQ(left(), (Ranges{{16384, 4096}}));
+  write({16384, 4096});
+  EXPECT_FALSE(failed.has_left_over());
+}
+
 TEST(FailedWrites, ExactlyTheRangeThatFailedIsPunched) {
   FailedWrites failed;
   Ranges punched;
