@@ -2,6 +2,7 @@
 #include "transport/object_target.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,9 +29,23 @@ OpenObjectRef ObjectTarget::current(std::string_view action) const {
   return object_;
 }
 
+// What has the name now.
+std::optional<ObjectTarget::FileId> ObjectTarget::find_file() const {
+  struct stat status {};
+  if (path_.empty() || ::lstat(path_.c_str(), &status) != 0) return std::nullopt;
+  return FileId{status.st_dev, status.st_ino};
+}
+
 void ObjectTarget::attach(OpenObjectRef object) {
+  // The descriptor tells nothing of its file but data and holes.  Before the end of the first
+  // look-up (ENOBUFS) the kernel has just found the file by its name, or has made one without.
+  // Later the name may be another file's.
+  const bool is_first = device_.seek_object(object->fd(), 0, SEEK_END) == -ENOBUFS;
+  const std::optional<FileId> file = is_first ? find_file() : std::nullopt;
   // The old one is closed after the lock is given back.
   const std::lock_guard lock(mutex_);
+  if (object_ && object_->serial() > object->serial()) return;
+  if (is_first) file_ = file;
   object_.swap(object);
 }
 
@@ -67,8 +82,22 @@ std::vector<util::ByteRange> ObjectTarget::missing(util::ByteRange range) {
 bool ObjectTarget::punch(util::ByteRange range) const {
   if (path_.empty()) return false;
   const util::Fd fd = util::open_file(path_, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
-  return util::file_size(fd.get(), name_) == size_ &&
-         cache::punch_unwritten(fd.get(), range, name_);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw util::errno_error(name_, "look up", errno);
+  if (static_cast<std::uint64_t>(status.st_size) != size_) return false;
+  std::optional<FileId> file;
+  {
+    const std::lock_guard lock(mutex_);
+    file = file_;
+  }
+  if (file) {
+    if (*file != FileId{status.st_dev, status.st_ino}) return false;
+  } else if (cache::intersect(cache::unwritten_ranges(fd.get(), name_), {range}).empty()) {
+    // Nothing shows that it is the object's file.  Had it what the write left, it would be: a new
+    // one has no extents, and nobody else writes this one.
+    return false;
+  }
+  return cache::punch_unwritten(fd.get(), range, name_);
 }
 
 void ObjectTarget::write(std::uint64_t offset, util::Bytes bytes) {
