@@ -138,21 +138,22 @@ void OndemandTransport::give_up(util::Bytes bytes, int error) noexcept {
   }
 }
 
-std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const OndemandMessage& message,
+// Under the lock.
+std::shared_ptr<ObjectTarget> OndemandTransport::target_of(const FileId& id,
                                                            const CatalogFile& file) {
-  const std::lock_guard lock(mutex_);
-  std::weak_ptr<ObjectTarget>& known = targets_[{message.volume_key, message.cookie_key}];
+  std::weak_ptr<ObjectTarget>& known = targets_[id];
   std::shared_ptr<ObjectTarget> target = known.lock();
-  if (!target || target->size() != file.size) {
+  // One without a path was made when the object was not known; nothing was written through it.
+  const bool has_no_path = target && !target->has_path() && !file.path.empty();
+  if (!target || target->size() != file.size || has_no_path) {
     std::filesystem::path path;  // none of an object that is not known
     if (!file.path.empty()) {
       // <root>/cache is three above the prepared file; the kernel's one may be of another volume.
       path = file.path.parent_path().parent_path().parent_path() /
-             cache::backing_path(message.volume_key, message.cookie_key);
+             cache::backing_path(id.first, id.second);
     }
     target = std::make_shared<ObjectTarget>(
-        device_, util::printable(concat(message.volume_key, "/", message.cookie_key)), file.size,
-        std::move(path));
+        device_, util::printable(concat(id.first, "/", id.second)), file.size, std::move(path));
     known = target;
   }
   return target;
@@ -193,10 +194,12 @@ void OndemandTransport::handle_open(const OndemandMessage& message) {
 // Without a file: it is to be refused.
 OndemandTransport::Object OndemandTransport::object_of(const OndemandMessage& message,
                                                        OpenObjectRef open, bool is_deadly) {
+  const FileId id{message.volume_key, message.cookie_key};
   CatalogFileRef file = is_deadly ? nullptr : catalog_.find(message.cookie_key);
   if (file) {
-    auto target = target_of(message, *file);
-    return {std::move(open), std::move(file), std::move(target), {}};
+    const std::lock_guard lock(mutex_);
+    auto target = target_of(id, *file);
+    return {id, std::move(open), std::move(file), std::move(target), {}};
   }
   // Before the end of the first look-up there is no file behind the descriptor: ENOBUFS.
   const std::int64_t size = device_.seek_object(open->fd(), 0, SEEK_END);
@@ -205,8 +208,10 @@ OndemandTransport::Object OndemandTransport::object_of(const OndemandMessage& me
   in_use->name = message.cookie_key;
   in_use->digest = hash::Digest::from_hex(message.cookie_key).value_or(hash::Digest{});
   in_use->size = static_cast<std::uint64_t>(size);
-  auto target = target_of(message, *in_use);
-  return {std::move(open), std::move(in_use), std::move(target), is_deadly ? kDeadly : kUnknown};
+  const std::lock_guard lock(mutex_);
+  auto target = target_of(id, *in_use);
+  return {id, std::move(open), std::move(in_use), std::move(target),
+          is_deadly ? kDeadly : kUnknown};
 }
 
 void OndemandTransport::refuse_open(const OndemandMessage& message, bool is_deadly) {
@@ -237,26 +242,32 @@ void OndemandTransport::handle_close(std::uint32_t object_id) {
   std::erase_if(targets_, [](const auto& entry) { return entry.second.expired(); });
 }
 
+// Its image may have been prepared anew since it was opened.  Under the lock.
+void OndemandTransport::recognise(Object& object) {
+  const CatalogFileRef file = catalog_.find(object.file->name);
+  if (!file || file->size != object.target->size()) return;
+  auto target = target_of(object.id, *file);
+  target->attach(object.open);
+  object.target = std::move(target);
+  object.file = file;
+  object.refusal = {};
+}
+
 void OndemandTransport::handle_read(const OndemandMessage& message) {
   notes_.requests.fetch_add(1);
   Pending pending{message.header.message_id, {}, message.range, engine_.deadline_from_now(), 1, {}};
   {
     const std::lock_guard lock(mutex_);
     const auto found = objects_.find(message.header.object_id);
-    if (found != objects_.end()) pending.object = found->second;
+    if (found != objects_.end()) {
+      if (found->second.refusal == kUnknown) recognise(found->second);
+      pending.object = found->second;
+    }
   }
   if (!pending.object.open) {
     // The object was closed at the same moment; the kernel has ended its reads itself.
     notes_.refused.fetch_add(1);
     return;
-  }
-  if (pending.object.refusal == kUnknown) {
-    // Its image may have been prepared anew since.
-    const CatalogFileRef file = catalog_.find(pending.object.file->name);
-    if (file && file->size == pending.object.target->size()) {
-      pending.object.file = file;
-      pending.object.refusal = {};
-    }
   }
   pending.object.file->requests.fetch_add(1);
   pending.range = serve::clamp_range(message.range, pending.object.target->size());

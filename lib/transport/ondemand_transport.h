@@ -57,7 +57,9 @@ class OndemandTransport : public Transport {
   std::size_t open_objects() const;
 
  private:
+  using FileId = std::pair<std::string, std::string>;  // volume key, cookie key
   struct Object {
+    FileId id;
     OpenObjectRef open;
     CatalogFileRef file;
     std::shared_ptr<ObjectTarget> target;
@@ -73,7 +75,6 @@ class OndemandTransport : public Transport {
     int attempt = 1;
     OpenObjectRef written_through;  // what the target had when the attempt began
   };
-  using FileId = std::pair<std::string, std::string>;  // volume key, cookie key
 
   void handle(util::Bytes bytes);
   void handle_bytes(util::Bytes bytes);
@@ -83,8 +84,8 @@ class OndemandTransport : public Transport {
   void refuse_open(const cachefiles::OndemandMessage& message, bool is_deadly);
   void handle_read(const cachefiles::OndemandMessage& message);
   void handle_close(std::uint32_t object_id);
-  std::shared_ptr<ObjectTarget> target_of(const cachefiles::OndemandMessage& message,
-                                          const CatalogFile& file);
+  void recognise(Object& object);
+  std::shared_ptr<ObjectTarget> target_of(const FileId& id, const CatalogFile& file);
   void serve_range(Pending pending);
   void copy_local(const Pending& pending);
   void finish(const Pending& pending, const std::optional<util::Error>& error) noexcept;

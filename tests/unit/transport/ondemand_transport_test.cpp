@@ -10,6 +10,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "cache/backing_path.h"
+#include "cache/extents.h"
 #include "cachefiles/abi.h"
 #include "support/fake_source.h"
 #include "support/frame_blob.h"
@@ -360,6 +362,54 @@ TEST_F(OndemandTransportTest, AnObjectInUseIsFilledOnceItsImageIsKnownAgain) {
   send_read(8, 5, 0, 4096);
   EXPECT_EQ(completion(), (Completion{fd, 8}));
   EXPECT_EQ(content(0, 0, 4096), util::Buffer(late.data.begin(), late.data.begin() + 4096));
+}
+
+// Else what the write leaves would be known to this worker only.
+TEST_F(OndemandTransportTest, AFailedWriteToAnObjectThatWasNotKnownIsMendedAsWell) {
+  const FrameBlob late = test::make_frame_blob(test::numbered_bytes(128 * kKiB, 5), 64 * kKiB);
+  const std::string key = late.blob->digest.hex();
+  source_->put(late.blob->digest, late.stored);
+  start();
+  const int fd = open(5, key, late.blob->size);
+  const auto path = directory_.path() / cache::backing_path("erofs,ondemand", key);
+  std::filesystem::create_directories(path.parent_path());
+  std::filesystem::create_hard_link(directory_.path() / "object0", path);
+  send_read(7, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 7}));
+  const auto prepared = directory_.path() / "volume" / "directory";
+  std::filesystem::create_directories(prepared);
+  make_file("volume/directory/late", late.blob->size);
+  transport_->watch({prepared / "late", late.blob->digest, late.blob});
+  if (::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) != 0 ||
+      cache::unwritten_ranges(fd, "object").empty())
+    GTEST_SKIP() << "the file system does not tell unwritten extents";
+  device_.fail_writes({ENOSPC});
+  send_read(8, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 8}));
+  EXPECT_EQ(cache::unwritten_ranges(fd, "object").size(), 0U);
+  EXPECT_EQ(transport_->counters().refused, 2U);
+  send_read(9, 5, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{fd, 9}));
+  EXPECT_EQ(content(0, 0, 4096), util::Buffer(late.data.begin(), late.data.begin() + 4096));
+  send_close(5);
+  device_.wait_for_close(fd);
+}
+
+// The object that is opened while another read makes the first one known is filled, too.
+TEST_F(OndemandTransportTest, ObjectsOfOneFileAreAllFilledOnceItsImageIsKnownAgain) {
+  const FrameBlob late = test::make_frame_blob(test::numbered_bytes(128 * kKiB, 5), 64 * kKiB);
+  source_->put(late.blob->digest, late.stored);
+  start();
+  open(5, late.blob->digest.hex(), late.blob->size);
+  const int newer = open(6, late.blob->digest.hex(), late.blob->size);
+  make_file("late", late.blob->size);
+  transport_->watch({directory_.path() / "late", late.blob->digest, late.blob});
+  send_read(7, 6, 0, 4096);
+  EXPECT_EQ(completion(), (Completion{newer, 7}));
+  EXPECT_FALSE(is_hole(newer, 0));
+  send_read(8, 5, 64 * kKiB, 4096);  // through the newer descriptor
+  completion();
+  EXPECT_FALSE(is_hole(newer, 64 * kKiB));
 }
 
 TEST_F(OndemandTransportTest, AnObjectInUseIsNotFilledFromAFileOfAnotherSize) {
