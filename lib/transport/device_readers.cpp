@@ -22,6 +22,9 @@ namespace {
 constexpr int kProbeMs = 2000;
 // After what may be over soon.
 constexpr std::chrono::milliseconds kPause{10};
+// From one wait for a descriptor to the next: what does not come soon may not come for long, and
+// messages that bring none must not wait for it each time.
+constexpr std::chrono::seconds kBetweenWaits{1};
 
 util::Fd make_event() {
   util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -86,14 +89,16 @@ bool DeviceReaders::wait(bool is_prober) {
 }
 
 // Waits a little for a descriptor to become free, but not for ever: other messages bring none.
-void DeviceReaders::find_room(util::Fd& spare) {
+void DeviceReaders::find_room(Room& room) {
   constexpr int kTries = 10;
   if (!probe_) return;
+  const bool may_wait = std::chrono::steady_clock::now() >= room.next_wait;
   for (int i = 0; i < kTries && !is_stopping_; ++i) {
-    if (!spare) spare = util::Fd(::fcntl(stop_event_.get(), F_DUPFD_CLOEXEC, 0));
-    if (spare) return;
+    if (!room.spare) room.spare = util::Fd(::fcntl(stop_event_.get(), F_DUPFD_CLOEXEC, 0));
+    if (room.spare || !may_wait) return;
     std::this_thread::sleep_for(kPause);
   }
+  room.next_wait = std::chrono::steady_clock::now() + kBetweenWaits;
   const auto held_back = limit_.pass("room");
   if (!held_back) return;
   log_.error(
@@ -102,11 +107,11 @@ void DeviceReaders::find_room(util::Fd& spare) {
 }
 
 // False when nothing was there.
-bool DeviceReaders::read_one(util::MutableBytes buffer, util::Fd& spare) {
-  spare.reset();
+bool DeviceReaders::read_one(util::MutableBytes buffer, Room& room) {
+  room.spare.reset();
   const cachefiles::Device::Read read = device_.read(buffer);
   // At once, or somebody else has taken it by the next time.
-  if (probe_) spare = util::Fd(::fcntl(stop_event_.get(), F_DUPFD_CLOEXEC, 0));
+  if (probe_) room.spare = util::Fd(::fcntl(stop_event_.get(), F_DUPFD_CLOEXEC, 0));
   if (read.error == EIO) {
     note_dead();
     return false;
@@ -130,15 +135,15 @@ void DeviceReaders::note_failure(const char* reason) noexcept {
 void DeviceReaders::run(bool is_prober) {
   // More than any message: one that is too long is seen to be so, and can be answered.
   std::array<std::uint8_t, 2 * cachefiles::abi::kMaxMessageBytes> buffer{};
-  util::Fd spare;
+  Room room;
   int idle = 0;
   while (!is_stopping_ && !is_dead_) {
     try {
       if (!wait(is_prober) || is_stopping_) continue;
       // Another thread may have been faster.  A device that always wakes us and never has anything
       // must not use up a processor.
-      find_room(spare);
-      idle = read_one(buffer, spare) ? 0 : idle + 1;
+      find_room(room);
+      idle = read_one(buffer, room) ? 0 : idle + 1;
       if (idle > 100) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     } catch (const std::exception& error) {
       note_failure(error.what());

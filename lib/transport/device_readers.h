@@ -45,8 +45,13 @@ class DeviceReaders {
  private:
   void run(bool is_prober);
   bool wait(bool is_prober);
-  bool read_one(util::MutableBytes buffer, util::Fd& spare);
-  void find_room(util::Fd& spare);
+  // Of one thread.
+  struct Room {
+    util::Fd spare;
+    std::chrono::steady_clock::time_point next_wait;  // not before that
+  };
+  bool read_one(util::MutableBytes buffer, Room& room);
+  void find_room(Room& room);
   void note_failure(const char* reason) noexcept;
 
   cachefiles::Device& device_;

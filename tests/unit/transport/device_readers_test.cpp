@@ -122,5 +122,16 @@ TEST_F(DeviceReadersTest, MessagesAreReadWithoutThatRoomAsWell) {
   EXPECT_EQ(device_.without_room(), 1);
 }
 
+// Messages that bring no descriptor do not wait for one each time.
+TEST_F(DeviceReadersTest, WithoutThatRoomManyMessagesAreTwoLinesAtMost) {
+  make(true);
+  const NoDescriptorsLeft none;
+  readers_->start(1);
+  for (int i = 0; i < 500; ++i)
+    send_and_wait();
+  EXPECT_EQ(device_.without_room(), 500);
+  EXPECT_LE(lines_, 2);
+}
+
 }  // namespace
 }  // namespace ondemand::transport
