@@ -215,6 +215,17 @@ int Daemon::descriptor(const std::string& key) {
   return -1;
 }
 
+int Daemon::close_descriptor(const std::string& key) {
+  std::unique_lock lock(mutex_);
+  const auto found = std::find_if(objects_.begin(), objects_.end(),
+                                  [&](const auto& entry) { return entry.second.key == key; });
+  if (found == objects_.end()) return EBADF;
+  const int fd = found->second.fd;
+  objects_.erase(found);
+  lock.unlock();
+  return device_->close_object(fd);
+}
+
 void Daemon::close_descriptors() {
   const std::lock_guard lock(mutex_);
   for (const auto& [id, object] : objects_)

@@ -66,6 +66,9 @@ class Daemon {
   int answer(const Request& request, Answer how);
   // Descriptors of objects, by key.
   int descriptor(const std::string& key);
+  // Closes that one, which is no longer ours: the number may soon be another object's.  0 or an
+  // errno.
+  int close_descriptor(const std::string& key);
   // Closes all of them, as the end of the process would.
   void close_descriptors();
 
