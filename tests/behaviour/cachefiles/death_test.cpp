@@ -16,17 +16,16 @@ namespace {
 
 class Endings : public Behaviour {
  protected:
-  // Goes on with what the test did by hand, so that no reader waits for ever when it ends early.
-  class AtEndServe {
+  // Ends the service, and with it all waiters, when a test that serves by hand ends early; an OPEN
+  // that it took and did not answer would keep another daemon from serving them.
+  class EndsService {
    public:
-    explicit AtEndServe(Endings& test) : test_(test) {}
-    ~AtEndServe() {
-      if (is_over_) return;
-      test_.device_->command("restore");
-      test_.daemon_->start(1);
+    explicit EndsService(Endings& test) : test_(test) {}
+    ~EndsService() {
+      if (!is_over_) test_.end_service();
     }
-    AtEndServe(const AtEndServe&) = delete;
-    AtEndServe& operator=(const AtEndServe&) = delete;
+    EndsService(const EndsService&) = delete;
+    EndsService& operator=(const EndsService&) = delete;
     void dismiss() { is_over_ = true; }
 
    private:
@@ -161,7 +160,7 @@ TEST_P(Endings, B32_RefusedReopenComesAgainAndKnowsItsSize) {
   daemon_->stop();
   ASSERT_EQ(daemon_->close_descriptor("blob0"), 0);
   const auto reading = start(4);
-  AtEndServe serve_at_end(*this);
+  EndsService ends_service(*this);
   const auto size = static_cast<std::int64_t>(image_.blobs[0].size());
   for (int i = 0; i < 3; ++i) {
     const auto open = daemon_->take_open();
@@ -183,7 +182,7 @@ TEST_P(Endings, B32_RefusedReopenComesAgainAndKnowsItsSize) {
   // A kernel reads ahead, and tries again page by page.
   daemon_->adopt(*open, "erofs,boot", "blob0");
   daemon_->set_answer(Answer::kNothing);
-  serve_at_end.dismiss();
+  ends_service.dismiss();
   daemon_->start(1);
   EXPECT_EQ(reading->wait(), Outcome::kIoError);
   daemon_->set_answer(Answer::kFill);
