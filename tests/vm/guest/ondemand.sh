@@ -65,7 +65,10 @@ same() {
 # holes_same: what lies behind zeros is no zeros, however much of it one asks for
 holes_same() {
 	grep '^\./odd/holes/' /want >/tmp/want.holes
-	for how in 4096 5000 16384 70000 131072 mmap; do
+	hows="4096 5000 16384 70000 131072 mmap"
+	# a fault ends lockdep, see known_report in tests/vm/run
+	[ ! -e /proc/lockdep_stats ] || hows=${hows% mmap}
+	for how in $hows; do
 		drop
 		tree_listing /mnt/image/odd/holes 1 $how >/tmp/have 2>/tmp/errors ||
 			fail "holes: read ($how): $(head -n 3 /tmp/errors)"
