@@ -120,7 +120,7 @@ find_archive() {
 	if [ -z "$have" ] || [ ! -r "$archive" ]; then
 		have=$(sort -rV <<<"$offered" | head -n 1)
 		[ -n "$have" ] ||
-			absent "$package: fetch: no version can be had (put $package.tar.xz of $version, from snapshot.debian.org, into $dir)"
+			absent "$package: fetch: no version can be had (put $package.tar.xz of $version, from the snapshot archive, into $dir)"
 		dir=$sources/${package}_$have
 		archive=$dir/$package.tar.xz
 		[ -r "$archive" ] || fetch_package "$have" "$dir" ||
