@@ -13,18 +13,12 @@ import subprocess
 import tarfile
 import tempfile
 
+from tar_entry import entry
+
 BIN = pathlib.Path(os.environ["ONDEMAND_BIN"])
 work = pathlib.Path(tempfile.mkdtemp(prefix="erofs-ondemand-messages-", dir="/var/tmp"))
 NAMED_ACL = "user::rw-,user:bob:r--,group::r--,mask::r--,other::r--"
 LONG = "user." + "n" * 251
-
-
-def entry(name, data=b"", type=tarfile.REGTYPE, pax=None, **fields):
-    info = tarfile.TarInfo(name)
-    info.type, info.size, info.pax_headers = type, len(data), pax or {}
-    for key, value in fields.items():
-        setattr(info, key, value)
-    return info, data
 
 
 def tar(*entries):

@@ -15,18 +15,12 @@ import subprocess
 import tarfile
 import tempfile
 
+from tar_entry import entry
+
 BIN = pathlib.Path(os.environ["ONDEMAND_BIN"])
 work = pathlib.Path(tempfile.mkdtemp(prefix="erofs-ondemand-odd-", dir="/var/tmp"))
 ANY = bytes(c for c in range(1, 256) if c != ord("/")).decode("utf-8", "surrogateescape")
 FIELDS = ("type", "mode", "uid", "gid", "linkname", "size", "devmajor", "devminor")
-
-
-def entry(name, data=b"", type=tarfile.REGTYPE, pax=None, **fields):
-    info = tarfile.TarInfo(name)
-    info.type, info.size, info.pax_headers = type, len(data), pax or {}
-    for key, value in fields.items():
-        setattr(info, key, value)
-    return info, data
 
 
 def make_tar(path, entries):

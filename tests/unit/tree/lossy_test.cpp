@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "unit/tree/tree_text.h"
-#include "util/error.h"
 
 namespace ondemand::tree {
 namespace {
@@ -13,16 +12,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string refusal(const std::vector<Layer>& layers, WhiteoutStyle style = WhiteoutStyle::kOci) {
-  try {
-    build(layers, style);
-  } catch (const util::Error& error) {
-    EXPECT_NE(error.code(), util::ErrorCode::kInternal);
-    return error.message();
-  }
-  return "none";
-}
 
 // "!name" is an entry that the caller drops, "!name/" a directory, "!name/=" an opaque one,
 // "!name%" a character device 0:0.

@@ -21,16 +21,6 @@ void expect_in_any_order(const Layer& lower, Layer upper, const std::vector<std:
   } while (std::next_permutation(upper.begin(), upper.end()));
 }
 
-std::string refusal(const std::vector<Layer>& layers, WhiteoutStyle style = WhiteoutStyle::kOci) {
-  try {
-    build(layers, style);
-  } catch (const util::Error& error) {
-    EXPECT_NE(error.code(), util::ErrorCode::kInternal);
-    return error.message();
-  }
-  return "none";
-}
-
 TEST(Merge, WhiteoutsTouchLowerLayersOnly) {
   expect_in_any_order({"d a 1", "f a/x 1", "f a/y 1", "f b 1"},
                       {"f a/.wh.x 0", "f a/x 2", "f .wh.b 0", "f c 2", "f .wh.c 0"},

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unit/tree/tree_text.h"
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <sstream>
 #include <stdexcept>
 
 #include "tree/path.h"
+#include "util/error.h"
 
 namespace ondemand::tree {
 
@@ -89,6 +92,16 @@ const Inode& at(const Tree& tree, const std::string& path) {
   for (std::string_view rest = path; !rest.empty();)
     id = tree.inodes[id].children->at(std::string(take_component(rest)));
   return tree.inodes[id];
+}
+
+std::string refusal(const std::vector<Layer>& layers, WhiteoutStyle style) {
+  try {
+    build(layers, style);
+  } catch (const util::Error& error) {
+    EXPECT_NE(error.code(), util::ErrorCode::kInternal);
+    return error.message();
+  }
+  return "none";
 }
 
 }  // namespace ondemand::tree

@@ -17,6 +17,8 @@ using Layer = std::vector<std::string>;
 
 tar::Entry parse_entry(const std::string& text);
 Tree build(const std::vector<Layer>& layers, WhiteoutStyle style = WhiteoutStyle::kOci);
+// What it says when it refuses them; "none" when it does not.
+std::string refusal(const std::vector<Layer>& layers, WhiteoutStyle style = WhiteoutStyle::kOci);
 
 // Every path in order, "etc/ 0", "etc/passwd 1", with " =a" for a later name of the inode first
 // seen at a, and " -> target" for symbolic links.
