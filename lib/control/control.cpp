@@ -98,7 +98,7 @@ std::optional<std::string> call(const std::filesystem::path& cache_root,
   std::string request(request_json);
   std::replace(request.begin(), request.end(), '\n', ' ');
   write_line(fd->get(), std::move(request), deadline, -1, name);
-  LineReader reader(fd->get(), -1, name);
+  LineReader reader(fd->get(), kMaxReplyBytes, -1, name);
   auto line = reader.next(deadline);
   if (!line) throw Error(ErrorCode::kUnavailable, name + ": call: closed without a reply");
   const json reply = parse_object(*line, name);

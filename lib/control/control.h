@@ -24,8 +24,10 @@
 
 namespace ondemand::control {
 
-// Longest line in either direction; a longer one ends the connection.
-inline constexpr std::size_t kMaxLineBytes = 4 * 1024 * 1024;
+// Longest lines; a longer request ends the connection.  The reply to "status" has some 300 bytes
+// for each file that is watched: enough for 200,000.
+inline constexpr std::size_t kMaxRequestBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxReplyBytes = 64 * 1024 * 1024;
 
 std::filesystem::path socket_path(const std::filesystem::path& cache_root);
 

@@ -70,7 +70,7 @@ std::string Server::State::answer(const std::string& line) {
     parse_request(line);
     std::string reply = handler(line);
     // One reply is one line, and no longer than the client takes.
-    if (reply.size() > kMaxLineBytes || reply.find('\n') != std::string::npos)
+    if (reply.size() > kMaxReplyBytes || reply.find('\n') != std::string::npos)
       return error_reply("reply: send: longer than one line may be");
     return reply;
   } catch (const util::Error& error) {
@@ -81,7 +81,7 @@ std::string Server::State::answer(const std::string& line) {
 }
 
 void Server::State::serve(int fd, int wake_fd) {
-  LineReader reader(fd, wake_fd, name);
+  LineReader reader(fd, kMaxRequestBytes, wake_fd, name);
   for (bool is_first = true;; is_first = false) {
     // The time of a request counts from its first byte, on a connection that is kept.
     if (!is_first && !wait_ready(fd, POLLIN, steady_clock::now() + kIdleTimeout, wake_fd, name))

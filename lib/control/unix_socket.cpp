@@ -131,9 +131,9 @@ std::optional<std::string> LineReader::next(TimePoint deadline) {
       return line;
     }
     searched = buffer_.size();
-    if (searched > kMaxLineBytes)
+    if (searched > limit_)
       throw Error(ErrorCode::kTooLarge,
-                  util::concat(name_, ": read: line is longer than ", kMaxLineBytes, " bytes"));
+                  util::concat(name_, ": read: line is longer than ", limit_, " bytes"));
     if (!wait_ready(fd_, POLLIN, deadline, wake_fd_, name_)) return std::nullopt;
     char piece[16 * 1024];
     const ssize_t count = ::recv(fd_, piece, sizeof piece, 0);

@@ -26,17 +26,18 @@ std::optional<util::Fd> connect_unix(const std::filesystem::path& path,
 // Waits for poll(2) events; false when `wake_fd` (-1 = none) became readable.  Throws kTimeout.
 bool wait_ready(int fd, short events, TimePoint deadline, int wake_fd, std::string_view name);
 
-// Reads lines from one socket.  Borrows the descriptor.
+// Reads lines of at most about `limit` bytes from one socket.  Borrows the descriptor.
 class LineReader {
  public:
-  LineReader(int fd, int wake_fd, std::string name)
-      : fd_(fd), wake_fd_(wake_fd), name_(std::move(name)) {}
+  LineReader(int fd, std::size_t limit, int wake_fd, std::string name)
+      : fd_(fd), limit_(limit), wake_fd_(wake_fd), name_(std::move(name)) {}
   // The next line without its newline; nullopt at the end, or when woken.
   // Throws kTimeout, kTooLarge, kIo, and kCorrupt when the end comes inside a line.
   std::optional<std::string> next(TimePoint deadline);
 
  private:
   int fd_;
+  std::size_t limit_;
   int wake_fd_;
   std::string name_;
   std::string buffer_;

@@ -201,6 +201,21 @@ TEST(Control, EndsAnOverlongLineAndGoesOn) {
   EXPECT_TRUE(call(root.path(), R"({"op":"x"})", kLong));
 }
 
+TEST(Control, RepliesMayBeLongerThanRequests) {
+  const test::TemporaryDirectory root;
+  std::size_t size = 8 * kMaxRequestBytes;
+  const Server server(root.path(), [&size](std::string_view) {
+    return ok_reply(util::concat(R"({"text":")", std::string(size, 'x'), "\"}"));
+  });
+  const auto reply = call(root.path(), R"({"op":"x"})", kLong);
+  ASSERT_TRUE(reply);
+  EXPECT_GT(reply->size(), size);
+  size = kMaxReplyBytes;
+  std::string message;
+  EXPECT_EQ(failure_of(root.path(), R"({"op":"x"})", &message), ErrorCode::kUnavailable);
+  EXPECT_EQ(message, "demandd: reply: send: longer than one line may be");
+}
+
 TEST(Control, EndsASlowClientAndGoesOn) {
   const test::TemporaryDirectory root;
   const Server server(root.path(), echo, {.connections = 2, .line_timeout = milliseconds(50)});
