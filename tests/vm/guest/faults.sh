@@ -79,10 +79,15 @@ ended() { # a process, within a bound
 	[ $status != 3 ] || fail "wrong data: $(cat /tmp/reader.*)"
 }
 
-check_all() {
+check_all() { # without faults, by a daemon of its own
+	start
+	mount -t erofs -o $options none /mnt/image
 	(cd $source && find . -type f -exec sha256sum '{}' + | sort) >/tmp/want
 	(cd /mnt/image && find . -type f -exec sha256sum '{}' + | sort) >/tmp/have
 	cmp /tmp/want /tmp/have || fail "afterwards: read: the data differs"
+	umount /mnt/image
+	kill $daemon
+	ended $daemon
 }
 
 : >/tmp/log
@@ -154,13 +159,7 @@ while [ $requests -lt "$wanted" ]; do
 	[ -z "$mounted" ] || umount /mnt/image
 	kill $daemon 2>/dev/null || :
 	ended $daemon
-	# and now without faults
-	start
-	mount -t erofs -o $options none /mnt/image
 	check_all
-	umount /mnt/image
-	kill $daemon
-	ended $daemon
 	requests=$((requests + $(wc -l </tmp/log)))
 	: >/tmp/log
 	cat /tmp/reader.* 2>/dev/null | awk '{ g += $1; b += $3 } END { print g + 0, b + 0 }' >>/tmp/reads
@@ -216,12 +215,7 @@ for kind in 2 1 3; do
 	umount /mnt/image
 	kill $daemon 2>/dev/null || :
 	ended $daemon
-	start
-	mount -t erofs -o $options none /mnt/image
 	check_all
-	umount /mnt/image
-	kill $daemon
-	ended $daemon
 done
 
 # ---- a disk that fails now and then: the last part, ext4 may give up over it
