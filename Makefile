@@ -7,6 +7,8 @@
 #   make bench-scale  hold memory and time to their bounds on very large images
 #   make bench-vm   cold and warm reads in guests with our kernels: a table
 #   make kernel     build a kernel with our series, KERNEL=6.1|6.12 CONFIG=normal|debug
+#   make kernel-modules   cachefiles.ko and erofs.ko with our series for a Debian kernel
+#   make format     clang-format, check-format only tells
 #   make check-vm-debug   the tests that boot kernels, on kernels with KASAN, lockdep and the like
 #   make check-modules    the modules of make kernel-modules in Debian's own kernels
 #   make fuzz       run the fuzzers, SECONDS_EACH=60
@@ -89,4 +91,4 @@ install: all
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
 
 clean:
-	rm -rf -- $(BUILD) build-asan build-tsan build-coverage build-release
+	rm -rf -- $(BUILD) build-dev build-asan build-tsan build-fuzz build-coverage build-release

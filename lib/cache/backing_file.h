@@ -2,7 +2,7 @@
 //
 // One backing file: made sparse by truncation only (never by fallocate), with the extended
 // attribute that the kernel's cachefiles demands of it.
-// Source: Linux fs/cachefiles/xattr.c (6.1, 6.12); KERNEL.md sections 3.4 and 3.5.
+// Source: Linux fs/cachefiles/xattr.c (6.1, 6.12); doc/KERNEL.md 3.4, 3.5.
 #pragma once
 
 #include <array>

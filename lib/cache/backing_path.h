@@ -5,7 +5,7 @@
 //   <root>/cache/I<volume key>/@<fan>/<cooked cookie key>
 //
 // Pure.  Source: Linux fs/fscache/main.c (hash) and fs/cachefiles/key.c (cooking), the same from
-// 5.17 to 6.12; checked against paths that kernels made (KERNEL.md section 3.2, 3.3).
+// 5.17 to 6.12; checked against paths that kernels made (doc/KERNEL.md 3.2, 3.3).
 #pragma once
 
 #include <cstddef>

@@ -2,7 +2,7 @@
 //
 // Prepares the backing file of one cookie, whatever its keys: what prepare.h does for the files of
 // an image, for those who name volume and cookie themselves (tests, other tools' images).
-// Source: KERNEL.md section 3.6; the same routine serves every kernel, the parameters differ.
+// Source: doc/KERNEL.md 3.6; the same routine serves every kernel, the parameters differ.
 #pragma once
 
 #include <cstdint>

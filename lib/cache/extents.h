@@ -21,7 +21,7 @@ std::uint64_t present_bytes(int fd, std::string_view name);
 
 // Extents that are allocated but were never written (fallocate).  SEEK_DATA can take them for data
 // as soon as clean pages of them are in the page cache, and a reader then gets zeros.
-// Source: KERNEL-TRIAL.md section 2.  Syncs the file first; what a daemon is writing at the moment
+// Source: doc/KERNEL.md 1.2.  Syncs the file first; what a daemon is writing at the moment
 // does not count.  Empty on file systems without FIEMAP.
 std::vector<util::ByteRange> unwritten_ranges(int fd, std::string_view name);
 

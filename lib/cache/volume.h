@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The volume directory of a cache and its 256 fan directories, as the kernel's cachefiles makes
-// and checks them.  Source: Linux fs/cachefiles/volume.c, xattr.c; KERNEL.md sections 3.1 and 3.4.
+// and checks them.  Source: Linux fs/cachefiles/volume.c, xattr.c; doc/KERNEL.md 3.1, 3.4.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 // "ping" is answered with the transport, whatever the number of images and files; "status" grows
 // with it.  "register" answers only after every incomplete blob of the image is watched, and with
 // the transport through which it is: {"ok":true,"transport":"fanotify"}.  A mount of that kind made
-// after the reply cannot read a hole unnoticed (DESIGN.md invariant 2).
+// after the reply cannot read a hole unnoticed (doc/ARCHITECTURE.md, invariant 2).
 #pragma once
 
 #include <chrono>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The chunk index of the EROFS image layer format as bytes.
-// Source: erofs-image-spec, spec.md section 3.4 (EROFS-IMAGE-SPEC.md, "Chunk index").
-// What the specification calls a chunk is a frame in our words (DESIGN.md section 2).
+// Source: erofs-image-spec, spec.md section 3.4.
+// What the specification calls a chunk is a frame in our words (doc/GLOSSARY.md).
 #pragma once
 
 #include <array>

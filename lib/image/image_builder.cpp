@@ -295,7 +295,7 @@ class Builder {
     erofs::BootstrapOptions options;
     for (const BlobObject& blob : result_.blobs)
       options.devices.push_back({blob.result.digest.hex(), blob.result.nblocks});
-    // So that no tool takes the image for an empty tar (EROFS-IMAGE-SPEC.md, "Tried").
+    // So that no tool takes the image for an empty tar.
     options.boot_text =
         "This is an EROFS image of metadata; its data is in the blobs that its manifest lists.\n";
     return options;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The objects of a finished image and how they become a manifest in the EROFS image layer format.
-// Source: erofs-image-spec sections 2, 3.8, 5, 8.1 (EROFS-IMAGE-SPEC.md); DESIGN.md section 2.
+// Source: erofs-image-spec sections 2, 3.8, 5, 8.1.
 #pragma once
 
 #include <cstdint>

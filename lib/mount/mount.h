@@ -3,7 +3,8 @@
 // Mounts a bootstrap and its data blobs as one EROFS file system, file-backed or over fscache:
 // through fsopen(2) and fsconfig(2), never through a loop device (which raises no pre-content event
 // and returns wrong bytes for a file that is not complete) and never through mount(2) (whose
-// options end after one page, about 114 devices).  Source: EROFS-FORMAT.md sections 2.11 and 2.13.
+// options end after one page, about 114 devices).  Source: Linux fs/namespace.c,
+// fs/erofs/super.c.
 // Thread: any.
 #pragma once
 
@@ -17,7 +18,7 @@ namespace ondemand::mount {
 // Longest value that fsconfig(2) takes.  Unit: bytes.  Source: Linux fs/fsopen.c.
 inline constexpr std::size_t kMaxParameterBytes = 255;
 // Longest cookie key that the kernel survives, and longest domain whose volume directory
-// ("Ierofs,<domain>") fits a directory entry.  Unit: bytes.  Source: KERNEL.md section 2.6.
+// ("Ierofs,<domain>") fits a directory entry.  Unit: bytes.  Source: doc/KERNEL.md 2.6.
 inline constexpr std::size_t kMaxFscacheKeyBytes = 252;
 inline constexpr std::size_t kMaxFscacheDomainBytes = 248;
 
@@ -41,7 +42,7 @@ void mount_erofs(const MountRequest& request);
 
 // A mount whose bootstrap and blobs are cookies of fscache: the backing files of a cache that a
 // daemon has bound (Linux 5.19 to 7.1 with CONFIG_EROFS_FS_ONDEMAND).  Source: Linux
-// Documentation/filesystems/erofs.rst; KERNEL.md section 2.6.
+// Documentation/filesystems/erofs.rst; doc/KERNEL.md 2.6.
 struct FscacheRequest {
   std::string fsid;       // cookie key of the bootstrap
   std::string domain_id;  // volume key "erofs,<domain_id>"; empty: "erofs,<fsid>"

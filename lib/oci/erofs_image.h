@@ -2,7 +2,7 @@
 //
 // What a manifest means in the EROFS image layer format: one mountable bootstrap, its device
 // blobs in device-table order, and where each blob's chunk index is.
-// Source: erofs-image-spec sections 2, 3.8, 5, 8.2 (EROFS-IMAGE-SPEC.md).
+// Source: erofs-image-spec sections 2, 3.8, 5, 8.2.
 #pragma once
 
 #include <optional>

@@ -83,7 +83,7 @@ DeviceFacts look_at_device(const char* node) {
   return device;
 }
 
-// Kernels before the events have the class of groups already.  Source: KERNEL.md section 4.2.
+// Kernels before the events have the class of groups already.  Source: doc/KERNEL.md 4.2.
 std::string ask_fanotify(const std::string& release) {
   try {
     transport::FanotifyGroup::open();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Gets frames of a blob from the sources, in their order, and lets nothing through that does not
-// have the digest its chunk index gives (DESIGN.md invariant 1).
+// have the digest its chunk index gives (doc/ARCHITECTURE.md, invariant 1).
 //
 // Thread: every member may be called from many threads at once.
 #pragma once

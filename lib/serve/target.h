@@ -16,7 +16,7 @@
 namespace ondemand::serve {
 
 // Unit of presence in a backing file: what is written is whole blocks of the kernel view.
-// Source: EROFS blocks are 4,096 bytes in every image that we serve (DESIGN.md section 2).
+// Source: EROFS blocks are 4,096 bytes in every image that we serve.
 inline constexpr std::uint64_t kBlockBytes = 4096;
 
 class Target {

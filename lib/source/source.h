@@ -2,7 +2,7 @@
 //
 // Where stored bytes come from: a store directory, a plain HTTP server over one, a registry.
 // A source knows digests and byte ranges, nothing of frames, caches or kernels, and promises
-// nothing about the bytes: callers verify every one (DESIGN.md section 2, "One chain of trust").
+// nothing about the bytes: callers verify every one (doc/ARCHITECTURE.md, invariant 1).
 //
 // Thread: every member may be called from many threads at once.
 #pragma once
@@ -59,7 +59,7 @@ class Source {
 std::unique_ptr<Source> open_store_source(const std::string& directory);
 
 // http://host[:port]/repository.  Nothing is sent yet; the first use finds out whether a registry
-// (GET /v2/ answers 200) or a static server over a layout directory is there.
+// (GET /v2/ answers 200 or 401) or a static server over a layout directory is there.
 // Throws kUsage for a URL of another form.
 std::unique_ptr<Source> open_http_source(const std::string& url);
 

@@ -4,7 +4,7 @@
 //
 // Everything that goes into a backing file of cachefiles goes there by direct I/O, since the
 // kernel reads it that way.  A buffered write makes the kernel's read wait for its writeback
-// (1.8 times the cold time, KERNEL-TRIAL.md section 3), and where it fails for want of room some
+// (1.8 times the cold time, doc/KERNEL.md 1.4), and where it fails for want of room some
 // file systems leave blocks of zeros that count as data.  A direct write that ends early leaves
 // whole blocks, holes, and extents without data that can be found and removed (failed_writes.h).
 #pragma once

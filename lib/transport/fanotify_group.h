@@ -3,7 +3,7 @@
 // One fanotify group of the pre-content class: marks, events, answers.
 //
 // The kernel finds the event that an answer is for by the number of its descriptor alone, so any
-// process that holds the group can answer for another (KERNEL.md section 4.6).  When the last
+// process that holds the group can answer for another (doc/KERNEL.md 4.6).  When the last
 // reference to a group goes, the kernel lets every waiting reader through: holes become zeros.
 // Thread: every member may be called from many threads at once.
 #pragma once

@@ -6,7 +6,7 @@
 //                                  |no
 //                              engine.submit --> FAN_ALLOW, or FAN_DENY_ERRNO(EIO) and one log line
 //
-// Source: KERNEL.md sections 4.2 to 4.6.
+// Source: doc/KERNEL.md 4.2 to 4.6.
 #pragma once
 
 #include <atomic>

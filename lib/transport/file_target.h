@@ -4,7 +4,7 @@
 //
 // Two descriptors: one of our own that only asks what is present, and one that came with an event.
 // Only the latter writes: the kernel opens it without notification, while a write through any
-// other descriptor of a watched file would wait for ourselves (KERNEL.md section 4.2).
+// other descriptor of a watched file would wait for ourselves (doc/KERNEL.md 4.2).
 #pragma once
 
 #include <mutex>

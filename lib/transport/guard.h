@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Answers events without a network: what is present may be read, what is missing is EIO.  Stands
-// in while no worker runs, so that no reader ever gets zeros (DESIGN.md invariant 2).
+// in while no worker runs, so that no reader ever gets zeros (doc/ARCHITECTURE.md, invariant 2).
 //
 // Thread: one.
 #pragma once

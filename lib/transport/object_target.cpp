@@ -17,7 +17,7 @@
 namespace ondemand::transport {
 
 namespace {
-// What the kernel means by ENOBUFS.  Source: KERNEL.md section 2.4.
+// What the kernel means by ENOBUFS.  Source: doc/KERNEL.md 2.4.
 constexpr std::string_view kWriteRefused =
     "write (the disk is fuller than the cache's limit bstop, by default 99 %, or the kernel has "
     "closed the object)";

@@ -13,7 +13,7 @@
 // Objects are told apart by volume and cookie: an image mounted without the domain of the cache
 // has backing files of its own, which are filled as well.
 // No state has to survive: after "restore" the kernel opens anew what is in use.
-// Source: KERNEL.md section 2.
+// Source: doc/KERNEL.md 2.
 #pragma once
 
 #include <chrono>

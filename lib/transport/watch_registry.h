@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which backing file is which blob.  Keyed by device and inode, since an event comes with an open
-// file and paths can be renamed or unlinked under a mount (KERNEL.md section 4.3).
+// file and paths can be renamed or unlinked under a mount (doc/KERNEL.md 4.3).
 //
 // Thread: every member may be called from many threads at once.
 #pragma once

@@ -170,7 +170,7 @@ TEST_F(Blobctl, PrepareFromWhatIsNoStoreIsOneLine) {
 TEST_F(Blobctl, PrepareRefusesAManifestThatDoesNotFitTheDeviceTable) {
   test::add_image(image_, "no-device", {layers_.back()});
   // mkfs.erofs 1.5 leaves the slot's fields zero: write them as newer tools do.
-  // Source: EROFS-FORMAT.md sections 2.1 and 2.7.
+  // Source: Linux fs/erofs/erofs_fs.h.
   const util::Buffer boot = util::read_file(at("boot"), 1 << 26);
   const std::size_t slot = (boot.at(1024 + 88) + 256u * boot.at(1024 + 89)) * 128u;
   const auto device =

@@ -15,7 +15,7 @@ namespace ondemand::demandd {
 ImageWatch::ImageWatch(const std::filesystem::path& directory)
     : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
   if (!fd_) throw util::errno_error("inotify", "open", errno);
-  // Names are renamed into place when they are complete (DESIGN.md invariant 4).
+  // Names are renamed into place when they are complete (doc/ARCHITECTURE.md, invariant 4).
   if (::inotify_add_watch(fd_.get(), directory.c_str(), IN_MOVED_TO | IN_CREATE) < 0)
     throw util::errno_error(util::printable(directory.native()), "watch", errno);
 }

@@ -64,7 +64,7 @@ TEST_P(Endings, B11_DescriptorsMayOutliveTheDevice) {
   EXPECT_EQ(read_all(image_), Outcome::kGood);
 }
 
-// fscache/012; KERNEL.md section 6: the daemon is killed with waiters.
+// fscache/012; the daemon is killed with waiters.
 TEST_P(Endings, B12_EndOfTheDaemonEndsAllWaiters) {
   begin();
   daemon_->stop();

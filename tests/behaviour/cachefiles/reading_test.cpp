@@ -16,7 +16,7 @@ namespace {
 class Reads : public Behaviour {};
 INSTANTIATE_TEST_SUITE_P(, Reads, testing::ValuesIn(parameters()), name_of);
 
-// fscache/001: layouts; KERNEL.md section 6: a second mount asks nothing.
+// fscache/001: layouts; a second mount asks nothing.
 TEST_P(Reads, B01_EveryLayoutReadsRightAndIsAskedForOnce) {
   const TestImage images[] = {plain_image(), inline_image(), two_blob_image(), metadata_image()};
   for (std::size_t i = 0; i < std::size(images); ++i) {
@@ -72,7 +72,7 @@ TEST_P(Reads, B09_PageByPage) {
     EXPECT_EQ(request.range.len, 4096u);
 }
 
-// KERNEL.md section 6: two reading threads; a request is given once.
+// Two reading threads; a request is given once.
 TEST_P(Reads, B18_EachRequestIsGivenToOneThread) {
   prepare(image_, {"boot", ""});
   ASSERT_EQ(begin_service(4), 0);

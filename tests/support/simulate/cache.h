@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One open control device and the cache that it binds: what both modes have in common.
-// Source: Documentation/filesystems/caching/cachefiles.rst; KERNEL.md section 2.2.
+// Source: Documentation/filesystems/caching/cachefiles.rst; doc/KERNEL.md 2.2.
 // Every member is called under the core's lock; who waits gives it up.
 #pragma once
 

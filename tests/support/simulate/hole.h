@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the kernel takes for data in a backing file.  Source: KERNEL.md section 1.4 and 2.3.
+// What the kernel takes for data in a backing file.  Source: doc/KERNEL.md 1 and 2.3.
 #pragma once
 
 #include <cstdint>

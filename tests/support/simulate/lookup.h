@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Volumes and backing files: found, checked, made and let go as cachefiles does it.
-// Source: KERNEL.md section 3; Documentation/filesystems/caching/cachefiles-demand.rst,
+// Source: doc/KERNEL.md 3; Documentation/filesystems/caching/cachefiles-demand.rst,
 // "Preparation".  Under the core's lock.
 #pragma once
 

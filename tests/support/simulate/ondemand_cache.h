@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // /dev/cachefiles: classic after "bind", the on-demand mode of Linux 5.19 to 7.1 after
-// "bind ondemand".  Source: KERNEL.md section 2.
+// "bind ondemand".  Source: doc/KERNEL.md 2.
 #pragma once
 
 #include <cstdint>

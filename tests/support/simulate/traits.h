@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// In what the simulated kernels differ.  Source: KERNEL.md section 2; runs on 6.1 and 6.12.
+// In what the simulated kernels differ.  Source: doc/KERNEL.md 2; runs on 6.1 and 6.12.
 #pragma once
 
 #include <cstdint>

@@ -51,7 +51,7 @@ class BackingFile : public testing::Test {
 };
 
 TEST(ObjectXattr, IsTheEighteenBytesOfAKernelMadeFile) {
-  // Source: KERNEL.md section 3.4, a file of 1,810,432 bytes.
+  // Source: doc/KERNEL.md 3.4, a file of 1,810,432 bytes.
   EXPECT_EQ(util::to_hex(encode_object_xattr(1'810'432)), "00000000001ba00000000000000000000100");
 }
 

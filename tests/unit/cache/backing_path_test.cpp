@@ -23,7 +23,7 @@ struct Vector {
 
 class KernelVector : public testing::TestWithParam<Vector> {};
 
-// Source: KERNEL.md section 3.2; the paths are where kernels 6.1 and 6.12 look.
+// Source: doc/KERNEL.md 3.2; the paths are where kernels 6.1 and 6.12 look.
 TEST_P(KernelVector, HashesAndPathAreTheKernels) {
   const Vector& v = GetParam();
   EXPECT_EQ(hash_volume(v.volume), v.volume_hash);

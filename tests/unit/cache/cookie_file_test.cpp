@@ -39,7 +39,7 @@ class Cookie : public testing::Test {
 
 TEST_F(Cookie, IsPutWhereTheKernelLooksForIt) {
   EXPECT_EQ(ensure_cookie_file(root_, cookie(8192)), EnsureResult::kCreated);
-  // Source: KERNEL.md section 3.2.
+  // Seen on a kernel (doc/KERNEL.md 3.2).
   EXPECT_EQ(cookie_path(root_, cookie(8192)), root_ / "cache/Ierofs,img0/@98/Dimg0");
   const BackingState state = inspect_backing_file(cookie_path(root_, cookie(8192)));
   EXPECT_TRUE(state.has_xattr);

@@ -15,7 +15,7 @@ void put32(util::Buffer& bytes, std::size_t at, std::uint32_t value) {
   std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
-// As Linux 6.1 sent it (KERNEL.md section 2.1): 55 bytes.
+// As Linux 6.1 sent it (doc/KERNEL.md 2.1): 55 bytes.
 util::Buffer open_message() {
   util::Buffer bytes(55);
   put32(bytes, 0, 1);    // msg_id

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mainline's on-demand mode in the simulated kernel, against KERNEL.md section 2.
+// Mainline's on-demand mode in the simulated kernel, against doc/KERNEL.md 2.
 #include <unistd.h>
 
 #include <cerrno>

@@ -17,7 +17,7 @@ std::string object_xattr(std::uint64_t size) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// The attribute of the tiny image with one byte changed.  Source of the places: KERNEL.md 3.4.
+// The attribute of the tiny image with one byte changed.  Source of the places: doc/KERNEL.md 3.4.
 std::string object_xattr_with(std::size_t at, char byte) {
   std::string bytes = object_xattr(kTinyImageBytes);
   bytes.at(at) = byte;
