@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <limits>
 #include <thread>
@@ -137,7 +138,9 @@ BackingState inspect_backing_file(const std::filesystem::path& path) {
 bool is_open_elsewhere(int fd) {
   // A write lease is granted only where no other open file of the inode exists, the kernel's own
   // included.  Source: fcntl(2), F_SETLEASE.
-  if (::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return true;
+  // Whoever opens it while we hold the lease has the kernel send us a signal: SIGIO, which ends a
+  // process, or the one that is set here, which is ignored unless somebody asked for it.
+  if (::fcntl(fd, F_SETSIG, SIGURG) != 0 || ::fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return true;
   ::fcntl(fd, F_SETLEASE, F_UNLCK);
   return false;
 }

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <thread>
 
 #include "cache/extents.h"
@@ -148,6 +150,26 @@ TEST_F(BackingFile, UnsoundOneThatIsOpenElsewhereIsRefused) {
     EXPECT_NE(error.message().find("in use"), std::string::npos);
   }
   EXPECT_EQ(inode(), before);
+}
+
+// The other's open breaks the lease by which it is looked.
+TEST_F(BackingFile, LookWhetherItIsOpenElsewhereSurvivesAnOpenMeanwhile) {
+  ensure(1 << 20);
+  const pid_t looker = ::fork();
+  ASSERT_GE(looker, 0);
+  if (looker == 0) {
+    std::signal(SIGIO, SIG_DFL);
+    const int fd = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < 50'000; ++i)
+      is_open_elsewhere(fd);
+    ::_exit(0);
+  }
+  int status = -1;
+  pid_t ended = 0;
+  while ((ended = ::waitpid(looker, &status, WNOHANG)) == 0)
+    ::close(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(ended, looker);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(BackingFile, WrongSizeWithoutDataIsMendedInPlace) {
