@@ -267,6 +267,17 @@ TEST_F(Blobctl, CompleteImageMountsWithoutDaemonAndUnmountsByNameAndPlace) {
   EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
 }
 
+TEST_F(Blobctl, MountedImageWhoseFileIsMissingUnmountsByName) {
+  SKIP_UNLESS_MOUNTABLE();
+  ASSERT_EQ(prepare(), 0);
+  fill();
+  ASSERT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 0) << err_;
+  const cache::CacheRoot root(at("cache"));
+  std::filesystem::remove(root.open_image(*root.resolve("app:1")).blobs[0].backing_file);
+  EXPECT_EQ(run({"umount", "app:1", "--cache", at("cache")}), 0) << err_;
+  EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
+}
+
 TEST_F(Blobctl, LazyImageMountsOnceADaemonTookCharge) {
   SKIP_UNLESS_MOUNTABLE();
   ASSERT_EQ(prepare(), 0);

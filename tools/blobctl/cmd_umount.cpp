@@ -59,7 +59,8 @@ int run_umount(const UmountOptions& options, cli::Io&) {
                       util::concat(util::printable(options.target),
                                    ": unmount: is neither a mount point nor an image prepared in ",
                                    util::printable(root.path().native())));
-  const auto image_mounts = mount::erofs_mounts_below(mounts, root.open_image(*digest).bootstrap);
+  // Also of an image of which a file is missing: to mend it, it has to be unmounted.
+  const auto image_mounts = mount::erofs_mounts_below(mounts, root.open_record(*digest).bootstrap);
   if (image_mounts.empty())
     throw util::Error(
         util::ErrorCode::kNotFound,
