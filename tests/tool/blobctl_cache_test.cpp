@@ -220,6 +220,7 @@ TEST_F(Blobctl, StatusOfABrokenImageIsToldAndOne) {
   std::filesystem::remove(root.open_image(*root.resolve("app:1")).blobs[0].backing_file);
   EXPECT_EQ(run({"status", "--json", "--cache", at("cache")}), 1);
   EXPECT_EQ(json::parse(out_)["images"][0]["state"], "broken");
+  EXPECT_EQ(json::parse(out_)["images"][0]["names"], json::array({"app:1"}));
   EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
   EXPECT_NE(err_.find("missing"), std::string::npos) << err_;
 }
@@ -267,13 +268,21 @@ TEST_F(Blobctl, CompleteImageMountsWithoutDaemonAndUnmountsByNameAndPlace) {
   EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
 }
 
-TEST_F(Blobctl, MountedImageWhoseFileIsMissingUnmountsByName) {
+TEST_F(Blobctl, MountedImageWhoseFileIsMissingIsShownAndUnmountsByName) {
   SKIP_UNLESS_MOUNTABLE();
   ASSERT_EQ(prepare(), 0);
   fill();
   ASSERT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 0) << err_;
   const cache::CacheRoot root(at("cache"));
   std::filesystem::remove(root.open_image(*root.resolve("app:1")).blobs[0].backing_file);
+  EXPECT_EQ(run({"status", "--json", "--cache", at("cache")}), 1);
+  const json image = json::parse(out_)["images"][0];
+  EXPECT_EQ(image["state"], "broken");
+  EXPECT_EQ(image["mounts"], json::array({at("mnt").native()}));
+  EXPECT_EQ(run({"status", "--cache", at("cache")}), 1);
+  for (const std::string& line :
+       {std::string("  name app:1\n"), "  mounted on " + at("mnt").native() + "\n"})
+    EXPECT_NE(out_.find(line), std::string::npos) << out_;
   EXPECT_EQ(run({"umount", "app:1", "--cache", at("cache")}), 0) << err_;
   EXPECT_TRUE(std::filesystem::is_empty(at("mnt")));
 }

@@ -28,9 +28,10 @@ ImageStatus look_at_image(const cache::CacheRoot& root, const hash::Digest& mani
   ImageStatus status;
   status.manifest = manifest;
   try {
-    const cache::PreparedImage image = root.open_image(manifest);
-    for (const mount::MountEntry& entry : mount::erofs_mounts_below(mounts, image.bootstrap))
+    const std::filesystem::path bootstrap = root.open_record(manifest).bootstrap;
+    for (const mount::MountEntry& entry : mount::erofs_mounts_below(mounts, bootstrap))
       status.mountpoints.push_back(entry.mountpoint.native());
+    const cache::PreparedImage image = root.open_image(manifest);
     status.bootstrap = look_at(image.bootstrap_digest, image.bootstrap, image.bootstrap_size, 0);
     for (const cache::PreparedBlob& blob : image.blobs)
       status.blobs.push_back(look_at(blob.digest, blob.backing_file, blob.size, blob.stored_size));
@@ -98,9 +99,9 @@ CacheStatus collect_status(const cache::CacheRoot& root, const std::vector<hash:
   for (const hash::Digest& manifest : images) {
     status.images.push_back(look_at_image(root, manifest, mounts));
     ImageStatus& image = status.images.back();
-    if (!image.error.empty()) continue;
     for (const cache::ImageName& entry : names)
       if (entry.manifest == manifest) image.names.push_back(entry.name);
+    if (!image.error.empty()) continue;
     count(image.bootstrap);
     for (const BlobStatus& blob : image.blobs)
       status.blob_count += count(blob) ? 1U : 0U;
@@ -157,12 +158,12 @@ void print(const CacheStatus& status, std::ostream& out) {
     out << "\nimage " << image.manifest.to_string() << "  " << state_of(image) << '\n';
     for (const std::string& name : image.names)
       out << "  name " << util::printable(name) << '\n';
+    for (const std::string& mountpoint : image.mountpoints)
+      out << "  mounted on " << util::printable(mountpoint) << '\n';
     if (!image.error.empty()) {
       out << "  error " << image.error << '\n';
       continue;
     }
-    for (const std::string& mountpoint : image.mountpoints)
-      out << "  mounted on " << util::printable(mountpoint) << '\n';
     print_blob(out, "bootstrap", image.bootstrap);
     for (const BlobStatus& blob : image.blobs)
       print_blob(out, "blob     ", blob);
