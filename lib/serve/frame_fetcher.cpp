@@ -69,6 +69,17 @@ void FrameFetcher::report_bad_frame(const source::Source& source, const Blob& bl
                                            {"more_like_it", *held_back}});
 }
 
+// A dead origin fails every fetch of every blob alike.
+void FrameFetcher::report_failure(const source::Source& source, const Blob& blob,
+                                  const Error& error) const {
+  const auto held_back = failures_.pass(concat(source.name(), '/', static_cast<int>(error.code())));
+  if (!held_back) return;
+  log_.warning("origin failed", {{"source", source.name()},
+                                 {"blob", blob.digest.hex()},
+                                 {"error", error.message()},
+                                 {"more_like_it", *held_back}});
+}
+
 bool FrameFetcher::fetch_run(source::Source& source, const Blob& blob, FrameRun run,
                              source::Deadline deadline, FetchCounters& counters,
                              std::vector<std::size_t>& failed, Causes& causes,
@@ -136,9 +147,7 @@ void FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::
           fetch_singly(source, blob, run, deadline, counters, failed, causes, deliver);
           continue;
         }
-        log_.warning(
-            "origin failed",
-            {{"source", source.name()}, {"blob", blob.digest.hex()}, {"error", error.message()}});
+        report_failure(source, blob, error);
         causes.add(source.name(), error);
         is_gone = true;
       }

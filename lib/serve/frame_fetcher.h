@@ -67,11 +67,14 @@ class FrameFetcher {
                     std::vector<std::size_t>& failed, Causes& causes, const Deliver& deliver) const;
   void report_bad_frame(const source::Source& source, const Blob& blob, std::size_t frame,
                         const util::Error& error) const;
+  void report_failure(const source::Source& source, const Blob& blob,
+                      const util::Error& error) const;
 
   const Sources sources_;
   const std::uint64_t max_request_bytes_;
   util::Log& log_;
   mutable LogLimit bad_frames_;
+  mutable LogLimit failures_;
 };
 
 }  // namespace ondemand::serve

@@ -125,6 +125,17 @@ TEST_F(EngineTest, AsksTheNextSourceWhenOneFails) {
   expect_present({0, 64 * kKiB});
 }
 
+TEST_F(EngineTest, TellsOfADeadSourceButNotAtEveryFetch) {
+  first_->fail_always(ErrorCode::kUnavailable);
+  second_->put(blob_.blob->digest, blob_.stored);
+  for (std::uint64_t frame = 0; frame < 16; ++frame)
+    EXPECT_FALSE(fetch({frame * 64 * kKiB, 4096}));
+  engine_.reset();
+  ASSERT_FALSE(lines_.empty());
+  EXPECT_LT(lines_.size(), 16U);  // one, unless this takes longer than the limit's period
+  EXPECT_NE(lines_.front().find("origin failed source=first"), std::string::npos) << lines_.front();
+}
+
 TEST_F(EngineTest, NeverWritesAFrameWithAWrongDigest) {
   first_->flip_byte(blob_.blob->digest, 64 * kKiB + 100);
   const Outcome outcome = fetch({64 * kKiB, 4096});
