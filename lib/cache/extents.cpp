@@ -125,16 +125,19 @@ std::vector<ByteRange> unwritten_ranges(int fd, std::string_view name) {
   return intersect(first, unwritten_pass(fd, name));
 }
 
+bool punch_hole(int fd, ByteRange range) {
+  int done = 0;
+  do {
+    done = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                       static_cast<off_t>(range.offset), static_cast<off_t>(range.len));
+  } while (done != 0 && errno == EINTR);
+  return done == 0;
+}
+
 bool punch_unwritten(int fd, ByteRange within, std::string_view name) {
   const auto left = [&] { return intersect(unwritten_ranges(fd, name), {within}); };
-  for (const ByteRange& range : left()) {
-    int done = 0;
-    do {
-      done = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                         static_cast<off_t>(range.offset), static_cast<off_t>(range.len));
-    } while (done != 0 && errno == EINTR);
-    if (done != 0) return false;
-  }
+  for (const ByteRange& range : left())
+    if (!punch_hole(fd, range)) return false;
   return left().empty();
 }
 

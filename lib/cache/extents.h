@@ -29,8 +29,14 @@ std::vector<util::ByteRange> unwritten_ranges(int fd, std::string_view name);
 std::vector<util::ByteRange> intersect(const std::vector<util::ByteRange>& a,
                                        const std::vector<util::ByteRange>& b);
 
-// Makes holes of those inside `within`, and says whether all of them are gone.  Clean pages of them
-// in the page cache, which could be taken for data, go too.  The descriptor is open for writing.
+// Gives the blocks of a range back to the file system; parts of blocks at its ends become zeros.
+// False, with errno, when it cannot.  The descriptor is open for writing.  Never throws.
+// Source: fallocate(2).
+bool punch_hole(int fd, util::ByteRange range);
+
+// Makes holes of the unwritten extents inside `within`, and says whether all of them are gone.
+// Clean pages of them in the page cache, which could be taken for data, go too.  The descriptor is
+// open for writing.
 bool punch_unwritten(int fd, util::ByteRange within, std::string_view name);
 
 }  // namespace ondemand::cache

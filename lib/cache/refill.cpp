@@ -106,8 +106,7 @@ void drop_wrong_blocks(int verified_fd, int fd, util::ByteRange range, const std
     for (std::uint64_t at = data.offset / kBlock * kBlock; at < data.end(); at += kBlock) {
       const util::ByteRange block{at, std::min(kBlock, range.end() - at)};
       if (same_range(verified_fd, fd, block, name)) continue;
-      if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at),
-                      static_cast<off_t>(block.len)) != 0)
+      if (!punch_hole(fd, block))
         throw util::errno_error(name + ": remove this file, a write that failed left it wrong",
                                 "punch a hole", errno);
     }

@@ -32,16 +32,6 @@ std::vector<ByteRange> normalized(std::vector<ByteRange> ranges) {
   return joined;
 }
 
-// Gives blocks back to the file system.  Source: fallocate(2).
-bool punch(int fd, ByteRange range) {
-  int done = 0;
-  do {
-    done = ::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                       static_cast<off_t>(range.offset), static_cast<off_t>(range.len));
-  } while (done != 0 && errno == EINTR);
-  return done == 0;
-}
-
 }  // namespace
 
 FileTarget::FileTarget(util::Fd query, std::string name, WriteJournal* writes, bool checks_room)
@@ -134,7 +124,7 @@ void FileTarget::write(std::uint64_t offset, util::Bytes bytes) {
   try {
     util::pwrite_full(fd, bytes, offset, name_);
   } catch (...) {
-    end_write(busy, false, punch(fd, busy.range));
+    end_write(busy, false, cache::punch_hole(fd, busy.range));
     throw;
   }
   end_write(busy, true, false);
@@ -148,7 +138,7 @@ void FileTarget::offer_event_fd(int event_fd) {
   fill_ = util::Fd(fd);
   // Nobody was ever allowed to read those, and nobody writes them: there was no descriptor.
   for (auto left = writing_.begin(); left != writing_.end();) {
-    const bool is_hole = punch(fd, left->range);
+    const bool is_hole = cache::punch_hole(fd, left->range);
     if (is_hole) forget(*left);
     left = is_hole ? writing_.erase(left) : left + 1;
   }
