@@ -5,6 +5,7 @@
 
 #include "blob/chunk_index.h"
 #include "cache/backing_file.h"
+#include "cache/fetch.h"
 #include "hash/sha256.h"
 #include "transport/in_use.h"
 #include "util/align.h"
@@ -17,15 +18,10 @@ namespace ondemand::demandd {
 using util::Error;
 using util::ErrorCode;
 
-namespace {
-// 48 bytes a frame: enough for blobs of a few TiB at the default frame size.
-constexpr std::uint64_t kMaxIndexBytes = 512 * std::uint64_t{util::kMiB};
-}  // namespace
-
 serve::BlobRef ImageRegistrar::open_blob(const cache::PreparedBlob& blob) const {
   if (blob.chunk_index.empty()) return nullptr;
   const std::string name = util::printable(blob.chunk_index.native());
-  const util::Buffer payload = util::read_file(blob.chunk_index, kMaxIndexBytes);
+  const util::Buffer payload = util::read_file(blob.chunk_index, cache::kMaxChunkIndexBytes);
   if (!blob.chunk_index_digest || hash::sha256(payload) != *blob.chunk_index_digest) {
     throw Error(ErrorCode::kDigestMismatch,
                 name + ": verify: not the chunk index that the manifest names");
