@@ -30,15 +30,16 @@ check --store "$work/store"
 expected=$image
 
 note "docker-registry"
-port=$(free_port)
 cat >"$work/registry.yml" <<YAML
 version: 0.1
-log: { level: error }
+log: { level: info, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: $work/registry } }
-http: { addr: 127.0.0.1:$port }
+http: { addr: "127.0.0.1:0" }
 YAML
 start registry docker-registry serve "$work/registry.yml"
 registry=$started
+wait_for 20 grep -q 'listening on' "$work/registry.log"
+port=$(grep -om 1 'listening on 127.0.0.1:[0-9]*' "$work/registry.log" | cut -d : -f 2)
 wait_for 20 curl -sf "http://127.0.0.1:$port/v2/"
 skopeo copy -q --dest-tls-verify=false "oci:$work/store:python" "docker://127.0.0.1:$port/team/app:python"
 check --registry "http://127.0.0.1:$port/team/app"
@@ -46,17 +47,26 @@ check --registry "http://127.0.0.1:$port/team/app"
 stop "$registry" || true
 
 note "nginx over the layout directory"
-port=$(free_port)
 mkdir "$work/nginx"
 chmod 755 "$work" "$work/store"
-cat >"$work/nginx.conf" <<CONF
+own_page=$(basename "$work")
+touch "$work/$own_page"
+is_ours() { curl -sf "http://127.0.0.1:$port/$own_page"; }
+has_come_or_ended() { is_ours || ! kill -0 "$started"; }
+# It takes no port 0; one that was free a moment ago may be another's now.
+for _ in $(seq 20); do
+  port=$(free_port)
+  cat >"$work/nginx.conf" <<CONF
 daemon off; pid $work/nginx/pid; error_log $work/nginx/error.log; worker_processes 1; user root;
 events { worker_connections 256; }
 http { access_log off; client_body_temp_path $work/nginx/b; proxy_temp_path $work/nginx/p;
   fastcgi_temp_path $work/nginx/f; uwsgi_temp_path $work/nginx/u; scgi_temp_path $work/nginx/s;
   server { listen 127.0.0.1:$port; root $work; } }
 CONF
-start nginx nginx -c "$work/nginx.conf"
-wait_for 20 curl -sf "http://127.0.0.1:$port/store/oci-layout"
+  start nginx nginx -c "$work/nginx.conf"
+  wait_for 20 has_come_or_ended
+  is_ours && break
+done
+is_ours || fail "nginx did not start"
 check --registry "http://127.0.0.1:$port/store"
 [ "$image" = "$expected" ] || fail "another manifest from nginx: $image"
