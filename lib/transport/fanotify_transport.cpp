@@ -44,6 +44,10 @@ FanotifyTransport::~FanotifyTransport() {
 
 void FanotifyTransport::watch(const BackingFile& file) {
   const WatchedFileRef entry = registry_.add(file);
+  const std::lock_guard lock(entry->marking);
+  if (entry->is_marked) return;
+  // A file that was complete may be one no more: its holes are made to have room again.
+  entry->target->look_again();
   // In this order: an event for the file can only come once it is registered.
   if (entry->target->is_complete()) return;
   group_.mark(entry->target->query_fd(), entry->target->name());

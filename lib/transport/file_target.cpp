@@ -171,13 +171,15 @@ bool FileTarget::is_complete() {
   return up_to >= size_;
 }
 
+void FileTarget::look_again() {
+  const std::lock_guard lock(mutex_);
+  complete_up_to_ = 0;
+}
+
 bool FileTarget::is_complete_and_synced() {
   if (::fdatasync(query_.get()) != 0) throw util::errno_error(name_, "sync", errno);
   const bool is_whole = missing({0, size_}).empty();
-  if (!is_whole) {
-    const std::lock_guard lock(mutex_);
-    complete_up_to_ = 0;
-  }
+  if (!is_whole) look_again();
   return is_whole;
 }
 

@@ -40,6 +40,8 @@ class FileTarget : public serve::Target {
   std::uint64_t size() const { return size_; }
   // True when the whole file is present; remembers how far it was.
   bool is_complete();
+  // Forgets how far it was: others may have made holes of it since.
+  void look_again();
   // Looks at everything again, after the file system has written it out: the remembered part could
   // hide a hole.  Throws kIo.
   bool is_complete_and_synced();

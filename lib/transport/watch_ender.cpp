@@ -44,8 +44,9 @@ void WatchEnder::run() {
 
 void WatchEnder::end_watch(const WatchedFileRef& file) {
   try {
+    const std::lock_guard lock(file->marking);
     if (!file->is_marked || !file->target->is_complete_and_synced()) return;
-    if (!file->is_marked.exchange(false)) return;
+    file->is_marked = false;
     group_.unmark(file->target->query_fd());
     log_.info("blob complete", {{"blob", file->digest.hex()}, {"bytes", file->target->size()}});
   } catch (const std::exception& error) {

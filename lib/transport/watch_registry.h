@@ -21,6 +21,7 @@ namespace ondemand::transport {
 struct WatchedFile {
   hash::Digest digest;  // with `target` set once, before anybody else sees the entry
   std::shared_ptr<FileTarget> target;
+  std::mutex marking;  // held while the mark is set or taken away
   std::atomic<bool> is_marked = false;
   std::atomic<std::uint64_t> requests = 0;
   std::atomic<std::uint64_t> errors = 0;

@@ -74,6 +74,17 @@ class FanotifyTransportTest : public ::testing::Test {
     out.resize(static_cast<std::size_t>(got));
     return out;
   }
+  // The mark of a complete file goes after the answer; another file's event cannot tell, so read
+  // until it is quiet.
+  void wait_until_unmarked() {
+    while (journal_.outstanding() > 0)
+      std::this_thread::yield();
+    std::uint64_t requests = 0;
+    do {
+      requests = transport_->counters().requests;
+      EXPECT_EQ(read(0, 4096), expected(0, 4096));
+    } while (transport_->counters().requests != requests);
+  }
   util::Buffer expected(std::uint64_t offset, std::size_t len) const {
     const auto begin = blob_.data.begin() + static_cast<std::ptrdiff_t>(offset);
     return {begin, begin + static_cast<std::ptrdiff_t>(len)};
@@ -122,14 +133,19 @@ TEST_F(FanotifyTransportTest, ACompleteFileIsNotWatchedAnyMore) {
   start();
   EXPECT_EQ(read(0, 1024 * kKiB), blob_.data);
   EXPECT_TRUE(transport_->files().at(0).is_complete);
-  while (journal_.outstanding() > 0)
-    std::this_thread::yield();
-  // The mark goes after the answer; another file's event cannot tell, so read until it is quiet.
-  std::uint64_t requests = 0;
-  do {
-    requests = transport_->counters().requests;
-    EXPECT_EQ(read(0, 4096), expected(0, 4096));
-  } while (transport_->counters().requests != requests);
+  wait_until_unmarked();
+}
+
+// To have its room again, a user makes a complete blob sparse while nothing is mounted.
+TEST_F(FanotifyTransportTest, ACompleteFileIsWatchedAgainWhenItHasBecomeSparse) {
+  start();
+  EXPECT_EQ(read(0, 1024 * kKiB), blob_.data);
+  wait_until_unmarked();
+  ASSERT_EQ(::truncate(path_.c_str(), 0), 0);
+  ASSERT_EQ(::truncate(path_.c_str(), static_cast<off_t>(blob_.blob->size)), 0);
+  transport_->watch({path_, blob_.blob->digest, blob_.blob});
+  EXPECT_FALSE(transport_->files().at(0).is_complete);
+  EXPECT_EQ(read(100 * kKiB, 4096), expected(100 * kKiB, 4096));
 }
 
 TEST_F(FanotifyTransportTest, MissingPartsOfABlobWithoutIndexAreErrors) {
