@@ -20,6 +20,7 @@
 #include <sstream>
 
 #include "erofs/inode_codec.h"
+#include "support/temporary_directory.h"
 #include "unit/erofs/sample_tree.h"
 #include "unit/erofs/test_tree.h"
 
@@ -57,15 +58,9 @@ std::string read_all(const fs::path& path) {
 // A directory with an image and its blobs, gone afterwards.
 class Oracle : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/erofs-oracle-XXXXXX";
-    ASSERT_NE(::mkdtemp(name), nullptr);
-    dir_ = name;
-    fs::create_directory(dir_ / "mnt");
-  }
+  void SetUp() override { fs::create_directory(dir_ / "mnt"); }
   void TearDown() override {
     if (is_mounted_) ::umount2((dir_ / "mnt").c_str(), MNT_DETACH);
-    fs::remove_all(dir_);
   }
 
   void write_image(const tree::Tree& tree, const BootstrapOptions& options) {
@@ -130,7 +125,8 @@ class Oracle : public testing::Test {
   void compare_inode(const tree::Tree& tree, tree::InodeId id, const std::string& path);
   void compare_xattrs(const tree::Inode& inode, const std::string& path);
 
-  fs::path dir_;
+  const test::TemporaryDirectory directory_;
+  const fs::path& dir_ = directory_.path();
   std::vector<std::string> blobs_;
   bool is_mounted_ = false;
   std::map<tree::InodeId, ino_t> inos_;

@@ -9,11 +9,13 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <vector>
 
 #include "http/client.h"
 #include "http/socket.h"
+#include "support/temporary_directory.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -84,12 +86,12 @@ TEST(HttpServer, AnswersWhatTheHandlerSays) {
 }
 
 TEST(HttpServer, StreamsPartOfAFile) {
-  char name[] = "/tmp/ondemand-server-XXXXXX";
-  util::Fd file(::mkstemp(name));
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path name = directory.path() / "content";
   std::string content(3'000'000, '\0');
   for (std::size_t i = 0; i < content.size(); ++i)
     content[i] = static_cast<char>(i * 7 % 251);
-  util::write_full(file.get(), util::as_bytes(content), name);
+  std::ofstream(name, std::ios::binary) << content;
   const Server server(kAnyPort, [&name](const ServerRequest&) {
     ServerResponse response;
     response.content_type = "application/octet-stream";
@@ -102,7 +104,6 @@ TEST(HttpServer, StreamsPartOfAFile) {
   const auto head = raw(server.port(), "HEAD /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   EXPECT_NE(head.find("Content-Length: 2500000\r\n"), std::string::npos) << head;
   EXPECT_TRUE(head.ends_with("\r\n\r\n"));
-  ::unlink(name);
 }
 
 TEST(HttpServer, MakesA500OfAnException) {
