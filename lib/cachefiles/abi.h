@@ -11,7 +11,6 @@
 namespace ondemand::cachefiles::abi {
 
 inline constexpr const char* kDemandDevice = "/dev/cachefiles_demand";
-inline constexpr const char* kCompatDevice = "/dev/cachefiles_ondemand";
 inline constexpr const char* kDevice = "/dev/cachefiles";
 
 // No message of any mode is longer: CACHEFILES_MSG_MAX_SIZE, CACHEFILES_DEMAND_MSG_MAX.

@@ -19,10 +19,7 @@ enum class Compression : std::uint8_t { kNone, kGzip, kZstd, kXz };
 // "none", "gzip", "zstd", "xz".
 std::string_view to_string(Compression compression);
 
-// Bytes that detect_compression() wants to see; fewer are fine at the end of a short input.
-inline constexpr std::size_t kDetectBytes = 6;
-
-// By magic number; kNone for everything that is not one of the three.
+// By magic number, of at most six bytes; kNone for everything that is not one of the three.
 // Source: RFC 1952 section 2.3.1, RFC 8878 sections 3.1.1 and 3.1.2 (a zstd stream may begin with
 // a skippable frame), xz file format 1.1.0 section 2.1.1.1.
 Compression detect_compression(util::Bytes first_bytes);

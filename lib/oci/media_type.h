@@ -9,8 +9,7 @@
 
 namespace ondemand::oci {
 
-bool is_index_type(std::string_view media_type);     // OCI index, Docker manifest list
-bool is_manifest_type(std::string_view media_type);  // OCI or Docker image manifest
+bool is_index_type(std::string_view media_type);  // OCI index, Docker manifest list
 
 // A tar layer of the OCI or Docker kind, plain, gzip or zstd, "nondistributable" and "foreign"
 // ones included.

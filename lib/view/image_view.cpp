@@ -156,7 +156,6 @@ ImageView::ImageView(source::Source& source, std::string_view reference,
     : source_(source), temporary_(temporary), name_(concat("image ", util::printable(reference))) {
   const auto manifest = source.find_manifest(reference, soon());
   if (!manifest) not_here(name_, source);
-  manifest_digest_ = manifest->digest;
   if (oci::is_index(manifest->json, name_))
     throw Error(ErrorCode::kUnsupported, concat(name_, ": read: is an index of several images"));
   manifest_ = oci::parse_manifest(manifest->json, name_);

@@ -55,7 +55,6 @@ class ImageView {
             const std::filesystem::path& temporary);
 
   const std::string& name() const { return name_; }  // "image REF", for messages
-  const hash::Digest& manifest_digest() const { return manifest_digest_; }
   const oci::Manifest& manifest() const { return manifest_; }
   const oci::ErofsImage& image() const { return image_; }
   const erofs::BootstrapReader& bootstrap() const { return *bootstrap_; }
@@ -75,7 +74,6 @@ class ImageView {
   source::Source& source_;
   std::filesystem::path temporary_;
   std::string name_;
-  hash::Digest manifest_digest_;
   oci::Manifest manifest_;
   oci::ErofsImage image_;
   std::unique_ptr<util::MappedFile> mapped_;
