@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "blob/frame.h"
 #include "util/error.h"
 #include "util/text.h"
-#include "view/kernel_view.h"
 
 namespace ondemand::image {
 
@@ -29,7 +29,7 @@ void ViewReader::read_frame(std::size_t number, util::Buffer& out) const {
   const blob::Frame frame = index_->frame(number);
   util::Buffer stored(static_cast<std::size_t>(frame.stored.len));
   util::pread_full(file_.fd.get(), stored, frame.stored.offset, name_);
-  out = view::decode_frame(*index_, number, stored, name_);
+  out = blob::open_frame(*index_, number, stored, name_);
 }
 
 void ViewReader::read(std::uint64_t offset, util::MutableBytes out) const {

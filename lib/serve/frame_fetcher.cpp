@@ -3,8 +3,7 @@
 
 #include <new>
 
-#include "codec/zstd.h"
-#include "hash/sha256.h"
+#include "blob/frame.h"
 #include "util/text.h"
 
 namespace ondemand::serve {
@@ -35,25 +34,6 @@ Error as_error(const std::exception& error) {
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
     return Error(ErrorCode::kUnavailable, "memory: allocate: out of memory");
   return Error(ErrorCode::kInternal, concat("source: unexpected error: ", error.what()));
-}
-
-// Checks the stored bytes of one frame, then undoes their compression.
-util::Buffer open_frame(const Blob& blob, std::size_t index, const blob::Frame& frame,
-                        util::Bytes stored) {
-  const std::string name = concat("frame ", index);  // whoever reports it names the blob
-  if (hash::sha256(stored) != frame.checksum) {
-    throw Error(ErrorCode::kDigestMismatch,
-                concat(name, ": verify: stored bytes at 0x", util::to_hex(frame.stored.offset),
-                       " do not have the digest of the chunk index"));
-  }
-  if (blob.index.form() == blob::StoredForm::kRaw) {
-    if (frame.stored.len != frame.uncompressed.len)
-      throw Error(ErrorCode::kCorrupt, concat(name, ": check: raw frame of two lengths"));
-    return {stored.begin(), stored.end()};
-  }
-  util::Buffer out(static_cast<std::size_t>(frame.uncompressed.len));
-  codec::decompress_frame(stored, out, name);
-  return out;
 }
 
 }  // namespace
@@ -95,7 +75,7 @@ bool FrameFetcher::fetch_run(source::Source& source, const Blob& blob, FrameRun 
       const auto at = static_cast<std::size_t>(frame.stored.offset - range.offset);
       const util::Bytes bytes =
           util::Bytes(stored).subspan(at, static_cast<std::size_t>(frame.stored.len));
-      const util::Buffer data = open_frame(blob, i, frame, bytes);
+      const util::Buffer data = blob::open_frame(blob.index, i, bytes, "");
       deliver(i, data);
     } catch (const std::exception& exception) {
       const Error error = as_error(exception);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "blob/frame.h"
 #include "hash/sha256.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -63,7 +64,7 @@ class CheckingSink : public util::ByteSink {
  private:
   void take_frame() {
     try {
-      view_.update(decode_frame(*index_, next_, frame_, name_));
+      view_.update(blob::open_frame(*index_, next_, frame_, name_));
     } catch (const Error& error) {
       all_right_ = false;
       add(facts_, error.message());

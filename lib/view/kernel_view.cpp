@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
+#include "blob/frame.h"
 #include "chunk/extent.h"
-#include "codec/zstd.h"
-#include "hash/sha256.h"
 #include "util/align.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -36,23 +35,6 @@ void KernelView::read(util::ByteRange range, const UseBytes& use) {
   if (range.len > 0) use(util::Buffer(static_cast<std::size_t>(range.len)));  // below one block
 }
 
-util::Buffer decode_frame(const blob::ChunkIndex& index, std::size_t i, util::Bytes stored,
-                          const std::string& name) {
-  const blob::Frame frame = index.frame(i);
-  const auto where = [&] {
-    return util::concat(name, ": frame ", i, " at 0x", util::to_hex(frame.stored.offset));
-  };
-  if (hash::sha256(stored) != frame.checksum)
-    throw Error(ErrorCode::kDigestMismatch,
-                util::concat(where(),
-                             ": verify: its bytes have another digest than the chunk index"
-                             " says"));
-  if (index.form() == blob::StoredForm::kRaw) return {stored.begin(), stored.end()};
-  util::Buffer out(static_cast<std::size_t>(frame.uncompressed.len));
-  codec::decompress_frame(stored, out, where());
-  return out;
-}
-
 FramedView::FramedView(blob::ChunkIndex index, ReadStored read, std::string name,
                        std::uint32_t number, FrameCache& cache)
     : KernelView(std::move(name)),
@@ -68,7 +50,7 @@ void FramedView::read_inside(util::ByteRange range, const UseBytes& use) {
     const FrameCache::Frame bytes = cache_.get(number_, i, [&] {
       stored_.resize(static_cast<std::size_t>(frame.stored.len));
       read_(frame.stored.offset, stored_);
-      return decode_frame(index_, i, stored_, name());
+      return blob::open_frame(index_, i, stored_, name());
     });
     const std::uint64_t from = range.offset - frame.uncompressed.offset;
     const std::uint64_t len = std::min(range.len, bytes->size() - from);

@@ -45,10 +45,6 @@ class KernelView {
 // Fills `out` with the stored bytes from `offset` on, exactly, or throws.
 using ReadStored = std::function<void(std::uint64_t offset, util::MutableBytes out)>;
 
-// Verifies a stored frame and undoes its compression.
-util::Buffer decode_frame(const blob::ChunkIndex& index, std::size_t i, util::Bytes stored,
-                          const std::string& name);
-
 class FramedView : public KernelView {
  public:
   // `number` tells this blob from others in the cache, which is borrowed.
