@@ -78,9 +78,8 @@ std::string to_json(const Request& request) {
 }
 
 std::string ok_reply(std::string_view result) {
-  json object = result.empty() ? json::object() : parse_object(result, "reply");
-  object["ok"] = true;
-  return dump(object);
+  const std::string_view members = result.substr(1);
+  return util::concat(R"({"ok":true)", members == "}" ? "" : ",", members);
 }
 
 std::string error_reply(std::string_view message) {
@@ -115,15 +114,19 @@ std::optional<std::string> call(const std::filesystem::path& cache_root,
   return line;
 }
 
+std::string transport_in(std::string_view reply_json) {
+  const json reply = parse_object(reply_json, "reply");
+  const auto transport = reply.find("transport");
+  return transport != reply.end() && transport->is_string() ? transport->get<std::string>()
+                                                            : std::string();
+}
+
 std::optional<std::string> register_image(const std::filesystem::path& cache_root,
                                           const hash::Digest& manifest,
                                           std::chrono::milliseconds timeout) {
   const auto reply = call(cache_root, to_json({"register", manifest.to_string()}), timeout);
   if (!reply) return std::nullopt;
-  const json object = parse_object(*reply, "reply");
-  const auto transport = object.find("transport");
-  return transport != object.end() && transport->is_string() ? transport->get<std::string>()
-                                                             : std::string();
+  return transport_in(*reply);
 }
 
 }  // namespace ondemand::control

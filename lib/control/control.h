@@ -36,8 +36,9 @@ std::filesystem::path socket_path(const std::filesystem::path& cache_root);
 // Returns the reply line (a JSON object).
 std::optional<std::string> call(const std::filesystem::path& cache_root,
                                 std::string_view request_json, std::chrono::milliseconds timeout);
-// call() with {"op":"register"}.  Returns the transport that the reply names, empty when it names
-// none; nullopt: no daemon.
+// The transport that a reply of call() names; empty when it names none.
+std::string transport_in(std::string_view reply_json);
+// call() with {"op":"register"}.  Returns transport_in() the reply; nullopt: no daemon.
 std::optional<std::string> register_image(const std::filesystem::path& cache_root,
                                           const hash::Digest& manifest,
                                           std::chrono::milliseconds timeout);
@@ -51,17 +52,18 @@ struct Request {
 Request parse_request(std::string_view request_json);
 // {"op":...} or {"op":...,"image":...}
 std::string to_json(const Request& request);
-// {"ok":true} with the members of the JSON object `result` (empty: none) beside it.
-std::string ok_reply(std::string_view result = {});
+// {"ok":true} with the members of `result`, the text of a JSON object, behind it.  The text is not
+// looked at: it may be large, and it is the daemon's own.
+std::string ok_reply(std::string_view result = "{}");
 // {"ok":false,"error":message}; bytes that are not UTF-8 are replaced.
 std::string error_reply(std::string_view message);
 
-// Server: answers on threads of its own until destroyed.  The handler gets a request line and
+// Server: answers on threads of its own until destroyed.  The handler gets a request and
 // returns the reply line; what it throws becomes an ok=false reply.  A malformed or overlong
-// request never ends the server.
+// request never gets to the handler, nor ends the server.
 class Server {
  public:
-  using Handler = std::function<std::string(std::string_view request_json)>;
+  using Handler = std::function<std::string(const Request&)>;
   struct Limits {
     std::size_t connections = 32;                    // more wait in the kernel's queue
     std::chrono::milliseconds line_timeout{10'000};  // for a whole request, and for a reply

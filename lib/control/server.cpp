@@ -67,8 +67,7 @@ struct Server::State {
 
 std::string Server::State::answer(const std::string& line) {
   try {
-    parse_request(line);
-    std::string reply = handler(line);
+    std::string reply = handler(parse_request(line));
     // One reply is one line, and no longer than the client takes.
     if (reply.size() > kMaxReplyBytes || reply.find('\n') != std::string::npos)
       return error_reply("reply: send: longer than one line may be");

@@ -290,23 +290,22 @@ TEST_F(Blobctl, MountedImageWhoseFileIsMissingIsShownAndUnmountsByName) {
 TEST_F(Blobctl, LazyImageMountsOnceADaemonTookCharge) {
   SKIP_UNLESS_MOUNTABLE();
   ASSERT_EQ(prepare(), 0);
-  std::string request;
-  const control::Server daemon(at("cache"), [&](std::string_view line) {
-    if (json::parse(line)["op"] != "register") return std::string(R"({"ok":true})");
-    request = line;
+  control::Request registration;
+  const control::Server daemon(at("cache"), [&](const control::Request& request) {
+    if (request.op != "register") return std::string(R"({"ok":true})");
+    registration = request;
     fill();
     return std::string(R"({"ok":true,"transport":"fanotify"})");
   });
   ASSERT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 0) << err_;
-  EXPECT_EQ(json::parse(request)["op"], "register");
-  EXPECT_EQ(json::parse(request)["image"], manifest_);
+  EXPECT_EQ(registration.image, manifest_);
   EXPECT_EQ(mounted_content(), content_);
   EXPECT_EQ(run({"umount", at("mnt"), "--cache", at("cache")}), 0) << err_;
 }
 
 TEST_F(Blobctl, DaemonThatRefusesMeansNoMount) {
   ASSERT_EQ(prepare(), 0);
-  const control::Server daemon(at("cache"), [](std::string_view) {
+  const control::Server daemon(at("cache"), [](const control::Request&) {
     return std::string(R"({"ok":false,"error":"blob: watch: too many marks"})");
   });
   EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
@@ -351,7 +350,7 @@ TEST_F(Blobctl, CacheThatMainlineServesIsNotMarked) {
                  "cachefiles"}),
             0)
       << err_;
-  const control::Server daemon(at("cache"), [](std::string_view) {
+  const control::Server daemon(at("cache"), [](const control::Request&) {
     return std::string(R"({"ok":true,"transport":"cachefiles"})");
   });
   EXPECT_EQ(run({"prepare", "--store", at("store"), "app:1", "--cache", at("cache"), "--for",
@@ -363,7 +362,7 @@ TEST_F(Blobctl, CacheThatMainlineServesIsNotMarked) {
 
 TEST_F(Blobctl, MountGoesTheWayThatTheDaemonHasTaken) {
   ASSERT_EQ(prepare(), 0) << err_;
-  const control::Server daemon(at("cache"), [](std::string_view) {
+  const control::Server daemon(at("cache"), [](const control::Request&) {
     return std::string(R"({"ok":true,"transport":"cachefiles-demand"})");
   });
   EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache"), "--transport", "fanotify"}),
@@ -384,9 +383,8 @@ TEST_F(Blobctl, MountOfALazyImageIsRefusedWhereTheDaemonThatRegistersServesAnoth
   ASSERT_EQ(prepare(), 0) << err_;
   for (const char* reply : {R"({"ok":true,"transport":"cachefiles-demand"})",
                             R"({"ok":true,"transport":"cachefiles"})", R"({"ok":true})"}) {
-    const control::Server daemon(at("cache"), [&](std::string_view line) {
-      return json::parse(line)["op"] == "register" ? std::string(reply)
-                                                   : std::string(R"({"ok":true})");
+    const control::Server daemon(at("cache"), [&](const control::Request& request) {
+      return request.op == "register" ? std::string(reply) : std::string(R"({"ok":true})");
     });
     EXPECT_EQ(run({"mount", "app:1", at("mnt"), "--cache", at("cache")}), 1);
     EXPECT_TRUE(is_one_line(err_)) << err_;
@@ -399,8 +397,8 @@ TEST_F(Blobctl, MountIsTakenBackWhenAnotherDaemonHasComeMeanwhile) {
   SKIP_UNLESS_MOUNTABLE();
   ASSERT_EQ(prepare(), 0);
   int registered = 0;
-  const control::Server daemon(at("cache"), [&](std::string_view line) {
-    if (json::parse(line)["op"] != "register") return std::string(R"({"ok":true})");
+  const control::Server daemon(at("cache"), [&](const control::Request& request) {
+    if (request.op != "register") return std::string(R"({"ok":true})");
     return std::string(registered++ == 0 ? R"({"ok":true,"transport":"fanotify"})"
                                          : R"({"ok":true,"transport":"cachefiles"})");
   });
@@ -412,7 +410,7 @@ TEST_F(Blobctl, MountIsTakenBackWhenAnotherDaemonHasComeMeanwhile) {
 
 TEST_F(Blobctl, MountOverFscacheChecksWhatTheKernelWouldFindTooLate) {
   ASSERT_EQ(prepare(), 0) << err_;
-  const control::Server daemon(at("cache"), [](std::string_view) {
+  const control::Server daemon(at("cache"), [](const control::Request&) {
     return std::string(R"({"ok":true,"transport":"cachefiles-demand"})");
   });
   const auto refusal = [&] {
@@ -446,7 +444,7 @@ TEST_F(Blobctl, TheMarkCountsOnlyWhereNoDaemonHasBoundTheCache) {
   EXPECT_EQ(run(mount), 1);
   EXPECT_NE(err_.find("marked for cachefiles-demand"), std::string::npos) << err_;
   // A kernel without the series binds a marked cache through mainline's device.
-  const control::Server daemon(at("cache"), [](std::string_view) {
+  const control::Server daemon(at("cache"), [](const control::Request&) {
     return std::string(R"({"ok":true,"transport":"cachefiles"})");
   });
   EXPECT_EQ(run(mount), 1);  // as nobody has really bound it

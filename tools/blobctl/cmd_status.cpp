@@ -55,7 +55,7 @@ int run_status(const StatusOptions& options, cli::Io& io) {
   CacheStatus status = collect_status(root, images, mount::list_mounts());
   status.daemon_json = ask_daemon(root);
   status.is_served = !status.daemon_json.empty();
-  status.transport = transport_in(status.daemon_json);
+  if (status.is_served) status.transport = control::transport_in(status.daemon_json);
   if (options.json)
     io.out << to_json(status) << '\n';
   else

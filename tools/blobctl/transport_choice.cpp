@@ -3,7 +3,6 @@
 
 #include <array>
 #include <chrono>
-#include <nlohmann/json.hpp>
 
 #include "control/control.h"
 #include "mount/probe.h"
@@ -38,17 +37,10 @@ std::optional<TransportKind> parse_transport(std::string_view text) {
   return std::nullopt;
 }
 
-std::string transport_in(std::string_view reply) {
-  const auto json = nlohmann::json::parse(reply, nullptr, false);
-  if (!json.is_object()) return {};
-  const auto member = json.find("transport");
-  return member != json.end() && member->is_string() ? member->get<std::string>() : std::string();
-}
-
 std::optional<TransportKind> running_transport(const cache::CacheRoot& root) {
   const auto reply = control::call(root.path(), R"({"op":"ping"})", kPingTimeout);
   if (!reply) return std::nullopt;
-  return parse_transport(transport_in(*reply));
+  return parse_transport(control::transport_in(*reply));
 }
 
 TransportChoice choose_transport(const cache::CacheRoot& root, const std::string& wanted) {

@@ -22,9 +22,6 @@ enum class TransportKind {
 std::string_view to_string(TransportKind kind);
 std::optional<TransportKind> parse_transport(std::string_view text);
 
-// The word in a reply of demandd (JSON); empty when there is none.
-std::string transport_in(std::string_view reply);
-
 // What the demandd that serves this cache says; nullopt: none answers, or with a word that is not
 // known here.
 std::optional<TransportKind> running_transport(const cache::CacheRoot& root);

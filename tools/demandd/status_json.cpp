@@ -45,8 +45,7 @@ std::string status_json(const Status& status) {
   }
   const Sums sums = sum(status.blobs);
   const transport::TransportCounters& totals = status.totals;
-  const Json all{{"ok", true},
-                 {"pid", status.pid},
+  const Json all{{"pid", status.pid},
                  {"transport", status.transport},
                  {"images", status.images},
                  {"fetches", sums.fetches},

@@ -21,7 +21,7 @@ struct Status {
   std::vector<serve::BlobStats> blobs;
 };
 
-// One line, with "ok":true.
+// A JSON object on one line.
 std::string status_json(const Status& status);
 // Totals, and a line for each blob that was asked for.
 void log_status(const Status& status, util::Log& log);

@@ -44,24 +44,16 @@ struct Worker {
 };
 
 // One request of the control socket; what this throws becomes an ok=false reply.
-std::string answer_control(Worker& worker, std::string_view request) {
-  const auto json = nlohmann::json::parse(request, nullptr, false);
-  if (!json.is_object() || !json.contains("op") || !json["op"].is_string())
-    throw Error(ErrorCode::kCorrupt, "request: parse: not an object with an \"op\"");
-  const std::string op = json["op"];
-  if (op == "ping")
-    return nlohmann::json{{"ok", true}, {"transport", worker.transport->name()}}.dump();
-  if (op == "status") return status_json(worker.status());
-  if (op == "register") {
-    const auto image = json.find("image");
-    const auto digest = image != json.end() && image->is_string()
-                            ? hash::Digest::parse(image->get_ref<const std::string&>())
-                            : std::nullopt;
+std::string answer_control(Worker& worker, const control::Request& request) {
+  if (request.op == "status") return control::ok_reply(status_json(worker.status()));
+  if (request.op == "register") {
+    const auto digest = hash::Digest::parse(request.image);
     if (!digest) throw Error(ErrorCode::kCorrupt, "request: parse: \"image\" is no digest");
     worker.registrar.add(*digest);
-    return nlohmann::json{{"ok", true}, {"transport", worker.transport->name()}}.dump();
+  } else if (request.op != "ping") {
+    throw Error(ErrorCode::kUnsupported, "request: unknown op " + util::printable(request.op));
   }
-  throw Error(ErrorCode::kUnsupported, "request: unknown op " + util::printable(op));
+  return control::ok_reply(nlohmann::json{{"transport", worker.transport->name()}}.dump());
 }
 
 // True when the end was asked for, false when the kernel's side has died.
@@ -99,7 +91,8 @@ int run_worker(const WorkerWorld& world, int stop_fd, const std::function<void()
   // Everything is watched and answered by us: whoever watched before may go.
   if (has_guards) transport::release_guard(world.root.path(), world.log);
   auto control = std::make_unique<control::Server>(
-      world.root.path(), [&](std::string_view request) { return answer_control(worker, request); });
+      world.root.path(),
+      [&](const control::Request& request) { return answer_control(worker, request); });
   world.log.info("ready", {{"cache", world.root.path().native()},
                            {"transport", worker.transport->name()},
                            {"images", worker.registrar.images()},

@@ -28,8 +28,8 @@ using util::ErrorCode;
 
 constexpr auto kLong = seconds(60);
 
-std::string echo(std::string_view request) {
-  return ok_reply(util::concat(R"({"got":)", request, "}"));
+std::string echo(const Request& request) {
+  return ok_reply(util::concat(R"({"got":)", to_json(request), "}"));
 }
 
 util::Fd connect_raw(const std::filesystem::path& root) {
@@ -91,7 +91,7 @@ TEST(ControlMessage, RefusesWhatIsNoRequest) {
 
 TEST(ControlMessage, RepliesAreOneLineOfJsonWhateverTheMessage) {
   EXPECT_EQ(ok_reply(), R"({"ok":true})");
-  EXPECT_EQ(ok_reply(R"({"images":2})"), R"({"images":2,"ok":true})");
+  EXPECT_EQ(ok_reply(R"({"images":2})"), R"({"ok":true,"images":2})");
   // An escape that a name got before is not escaped again.
   EXPECT_EQ(error_reply("a\nb\\x0a\xff"), "{\"error\":\"a\\nb\\\\x0a\xef\xbf\xbd\",\"ok\":false}");
 }
@@ -99,9 +99,9 @@ TEST(ControlMessage, RepliesAreOneLineOfJsonWhateverTheMessage) {
 TEST(Control, AnswersACall) {
   const test::TemporaryDirectory root;
   const Server server(root.path(), echo);
-  EXPECT_EQ(call(root.path(), R"({"op":"ping"})", kLong), R"({"got":{"op":"ping"},"ok":true})");
+  EXPECT_EQ(call(root.path(), R"({"op":"ping"})", kLong), R"({"ok":true,"got":{"op":"ping"}})");
   EXPECT_EQ(call(root.path(), "{\n\"op\":\n\"ping\"}", kLong),
-            R"({"got":{"op":"ping"},"ok":true})");
+            R"({"ok":true,"got":{"op":"ping"}})");
 }
 
 TEST(Control, RegistersAnImage) {
@@ -109,8 +109,8 @@ TEST(Control, RegistersAnImage) {
   const auto digest = hash::sha256(util::as_bytes("manifest"));
   EXPECT_FALSE(register_image(root.path(), digest, kLong));
   std::promise<std::string> image;
-  const Server server(root.path(), [&image](std::string_view line) {
-    image.set_value(parse_request(line).image);
+  const Server server(root.path(), [&image](const Request& request) {
+    image.set_value(request.image);
     return ok_reply();
   });
   EXPECT_EQ(register_image(root.path(), digest, kLong), "");
@@ -121,7 +121,7 @@ TEST(Control, TellsTheTransportOfARegisteredImage) {
   const test::TemporaryDirectory root;
   const auto digest = hash::sha256(util::as_bytes("manifest"));
   std::string reply = R"({"ok":true,"transport":"cachefiles"})";
-  const Server server(root.path(), [&](std::string_view) { return reply; });
+  const Server server(root.path(), [&](const Request&) { return reply; });
   EXPECT_EQ(register_image(root.path(), digest, kLong), "cachefiles");
   reply = R"({"ok":true,"transport":7})";
   EXPECT_EQ(register_image(root.path(), digest, kLong), "");
@@ -139,8 +139,8 @@ TEST(Control, FindsNoDaemonWhereNoneListens) {
 
 TEST(Control, PassesOnTheDaemonsOwnWords) {
   const test::TemporaryDirectory root;
-  const Server server(root.path(), [](std::string_view line) -> std::string {
-    if (parse_request(line).op == "bug") throw std::runtime_error("broken");
+  const Server server(root.path(), [](const Request& request) -> std::string {
+    if (request.op == "bug") throw std::runtime_error("broken");
     throw util::Error(ErrorCode::kNotFound, "sha256:0: register: not prepared");
   });
   std::string message;
@@ -155,7 +155,7 @@ TEST(Control, PassesOnTheDaemonsOwnWords) {
 TEST(Control, TimesOutOnASilentDaemon) {
   const test::TemporaryDirectory root;
   std::latch release(1);
-  const Server server(root.path(), [&release](std::string_view) {
+  const Server server(root.path(), [&release](const Request&) {
     release.wait();
     return ok_reply();
   });
@@ -171,7 +171,7 @@ TEST(Control, TimesOutOnASilentDaemon) {
 TEST(Control, RefusesRepliesThatAreNone) {
   const test::TemporaryDirectory root;
   for (const char* reply : {"", "nonsense", "[]", "{}", R"({"ok":1})"}) {
-    const Server server(root.path(), [reply](std::string_view) { return std::string(reply); });
+    const Server server(root.path(), [reply](const Request&) { return std::string(reply); });
     std::string message;
     EXPECT_EQ(failure_of(root.path(), R"({"op":"x"})", &message), ErrorCode::kCorrupt) << reply;
   }
@@ -185,9 +185,9 @@ TEST(Control, AnswersSeveralRequestsOnOneConnection) {
   ::shutdown(fd.get(), SHUT_WR);
   const auto replies = read_to_end(fd.get());
   EXPECT_EQ(replies,
-            "{\"got\":{\"op\":\"a\"},\"ok\":true}\n"
+            "{\"ok\":true,\"got\":{\"op\":\"a\"}}\n"
             "{\"error\":\"request: parse: not a JSON object\",\"ok\":false}\n"
-            "{\"got\":{\"op\":\"b\"},\"ok\":true}\n");
+            "{\"ok\":true,\"got\":{\"op\":\"b\"}}\n");
 }
 
 TEST(Control, EndsAnOverlongLineAndGoesOn) {
@@ -204,7 +204,7 @@ TEST(Control, EndsAnOverlongLineAndGoesOn) {
 TEST(Control, RepliesMayBeLongerThanRequests) {
   const test::TemporaryDirectory root;
   std::size_t size = 8 * kMaxRequestBytes;
-  const Server server(root.path(), [&size](std::string_view) {
+  const Server server(root.path(), [&size](const Request&) {
     return ok_reply(util::concat(R"({"text":")", std::string(size, 'x'), "\"}"));
   });
   const auto reply = call(root.path(), R"({"op":"x"})", kLong);
@@ -243,15 +243,15 @@ TEST(Control, AnswersManyClientsAtOnce) {
   const test::TemporaryDirectory root;
   constexpr int kClients = 8;
   std::latch all_here(kClients);
-  const Server server(root.path(), [&all_here](std::string_view line) {
+  const Server server(root.path(), [&all_here](const Request& request) {
     all_here.arrive_and_wait();
-    return echo(line);
+    return echo(request);
   });
   std::vector<std::thread> threads;
   for (int i = 0; i < kClients; ++i)
     threads.emplace_back([&root, i] {
       const auto reply = call(root.path(), util::concat("{\"op\":\"", i, "\"}"), kLong);
-      EXPECT_EQ(reply, util::concat(R"({"got":{"op":")", i, R"("},"ok":true})"));
+      EXPECT_EQ(reply, util::concat(R"({"ok":true,"got":{"op":")", i, R"("}})"));
     });
   for (auto& thread : threads)
     thread.join();
