@@ -254,22 +254,23 @@ void LayerTree::drop_needy(Found directory, const std::string& path, const OnGon
     put_dropped(directory.here, name);
 }
 
-LayerTree::Found LayerTree::look_up(Found directories, std::string_view name) const {
+LayerTree::Found LayerTree::look_up(Found directories, const std::string& name, Marks marks) const {
   const auto in = [&](InodeId directory) {
     if (directory == kNoInode) return kNoInode;
     const Children& names = children(directory);
-    const auto child = names.find(std::string(name));
+    const auto child = names.find(name);
     return child == names.end() ? kNoInode : child->second;
   };
-  return {in(directories.here), in(directories.below)};
+  const bool has_marks = marks == Marks::kHide && directories.here != kNoInode;
+  return {in(directories.here), has_marks ? below_of(directories, name) : in(directories.below)};
 }
 
-LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
+LayerTree::Found LayerTree::find(Found roots, std::string_view path, Marks marks) const {
   PathWalk<Found> walk(roots, path, budget_);
   while (!walk.at_end()) {
-    const std::string_view name = walk.next_name();
+    const std::string name(walk.next_name());
     if (name.empty()) break;
-    Found found = look_up(walk.here(), name);
+    Found found = look_up(walk.here(), name, marks);
     // The last name means what it is, also when that is a symbolic link.
     if (walk.at_end()) return found;
     const InodeId slot = found.here != kNoInode ? found.here : found.below;
@@ -287,10 +288,12 @@ LayerTree::Found LayerTree::find(Found roots, std::string_view path) const {
   return walk.here();
 }
 
-void LayerTree::put_link(std::string_view path, std::string_view target) {
+void LayerTree::put_link(std::string_view path, std::string_view target, WhiteoutStyle style) {
   const auto [parent_path, name] = split_last(path);
   const InodeId parent = make_parent(parent_path, name);
-  const InodeId found = find({root_, lower_root_}, target).here;
+  const bool sees_below = style == WhiteoutStyle::kOci;
+  const Found now = find({root_, lower_root_}, target, sees_below ? Marks::kHide : Marks::kIgnored);
+  const InodeId found = now.here == kNoInode && sees_below ? now.below : now.here;
   if (found == kDroppedSlot)
     throw UnfitPath(util::ErrorCode::kUnsupported,
                     util::concat("hard link to ", util::printable(target), ", which is dropped"));
@@ -299,7 +302,7 @@ void LayerTree::put_link(std::string_view path, std::string_view target) {
     put(parent, name, found);
     return;
   }
-  // A directory may still be replaced by a file: the end of the layer decides.
+  // What is missing may come, a directory be replaced by a file: the end of the layer decides.
   if (links_.size() >= kMaxOpenLinks)
     throw util::Error(util::ErrorCode::kTooLarge, "layer: add hard link: too many");
   links_.push_back({std::string(path), std::string(target), false, kNoInode});
@@ -308,8 +311,9 @@ void LayerTree::put_link(std::string_view path, std::string_view target) {
 
 // As it is before this layer; also where this layer has another kind of file on the way.
 InodeId LayerTree::resolve_below(std::string_view target) const {
-  const InodeId merged = find({root_, lower_root_}, target).below;
-  return merged != kNoInode ? merged : find({kNoInode, lower_root_}, target).below;
+  const InodeId merged = find({root_, lower_root_}, target, Marks::kIgnored).below;
+  if (merged != kNoInode) return merged;
+  return find({kNoInode, lower_root_}, target, Marks::kIgnored).below;
 }
 
 InodeId LayerTree::resolve(InodeId slot, const OnDropped& on_dropped) {
@@ -324,7 +328,7 @@ InodeId LayerTree::resolve(InodeId slot, const OnDropped& on_dropped) {
     }
     link.in_progress = true;
     chain.push_back(found);
-    InodeId next = find({root_, lower_root_}, link.target).here;
+    InodeId next = find({root_, lower_root_}, link.target, Marks::kIgnored).here;
     // A name that this layer only links to itself means the file of the layer below.
     const bool cycle = is_open_link(next) && links_[next & ~kLinkBit].in_progress;
     if (next == kNoInode || cycle) next = resolve_below(link.target);

@@ -16,6 +16,7 @@
 
 #include "tree/node.h"
 #include "tree/path_walk.h"
+#include "tree/whiteout.h"
 
 namespace ondemand::tree {
 
@@ -73,14 +74,15 @@ class LayerTree {
   // Whether there are kDroppedSlots, here or below.
   bool has_dropped() const { return has_dropped_; }
   // A hard link; `target` is a normalised path.  It is bound at once to an earlier entry of this
-  // layer, else by resolve_links().  Symbolic links on the way to the target are those of this
-  // layer or, where this layer has nothing of the name, of the layers below.
-  void put_link(std::string_view path, std::string_view target);
+  // layer or else, kOci, to what the layers below show there, as far as the marks of this layer
+  // leave it so far; where that is nothing, by resolve_links().  Symbolic links on the way to the
+  // target are those of this layer or, where it has nothing of the name, of the layers below.
+  void put_link(std::string_view path, std::string_view target, WhiteoutStyle style);
 
   // Binds the links that are still open to later entries of this layer or else to files of the
-  // layers below, as they are before this layer changes them.  Throws kCorrupt when the target is
-  // missing or a directory.  From here on all names are of inodes or kDroppedSlot.
-  // `on_dropped` is called for links to what has been dropped; they are dropped, too.
+  // layers below, also those that this layer hides.  Throws kCorrupt when the target is missing or
+  // a directory. From here on all names are of inodes or kDroppedSlot. `on_dropped` is called for
+  // links to what has been dropped; they are dropped, too.
   using OnDropped = std::function<void(const std::string& path, const std::string& target)>;
   void resolve_links(const OnDropped& on_dropped, const OnGone& on_gone);
 
@@ -98,9 +100,11 @@ class LayerTree {
     InodeId here = kNoInode;
     InodeId below = kNoInode;
   };
+  // Whether whiteouts and opaque marks of this layer hide what is below.
+  enum class Marks : std::uint8_t { kHide, kIgnored };
   // In the directories of both, this layer's entries first.
-  Found find(Found roots, std::string_view path) const;
-  Found look_up(Found directories, std::string_view name) const;
+  Found find(Found roots, std::string_view path, Marks marks) const;
+  Found look_up(Found directories, const std::string& name, Marks marks) const;
   bool is_directory(InodeId slot) const;
   InodeId below_of(Found directory, const std::string& name) const;
   Found make_place(std::string_view path, InodeId lower_root);

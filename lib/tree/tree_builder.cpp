@@ -180,7 +180,7 @@ struct TreeBuilder::Impl {
     }
     if (path.empty()) refuse(entry.path, "the root must be a directory");
     if (entry.type == EntryType::kHardlink) {
-      layer->put_link(path, normalize_path(entry.link_target));
+      layer->put_link(path, normalize_path(entry.link_target), style);
       return kNoData;
     }
     if (entry.type == EntryType::kSymlink && entry.link_target.empty())

@@ -2,17 +2,18 @@
 //
 // Builds the merged tree of an image out of the entries of its layers, lowest layer first.
 //
-// A layer is a tree of its own until it ends, so that the order of its entries matters only where
-// two have the same path: there the last one wins, and a directory over a directory changes the
-// metadata alone.  A symbolic link of the same layer as the parent of an entry is followed; other
-// kinds of file are refused there, while those of lower layers are replaced by a directory.
-// OCI whiteouts and opaque markers touch lower layers only; an overlayfs whiteout is an entry of
-// its path, and a hard link to one is one.  A directory that no entry describes keeps the metadata
-// of the lower one; with none it is root:root 0755 of 1970.
+// A layer is a tree of its own until it ends, so that the order of its entries matters only for
+// hard links and where two have the same path: there the last one wins, and a directory over a
+// directory changes the metadata alone.  A symbolic link of the same layer as the parent of an
+// entry is followed; other kinds of file are refused there, while those of lower layers are
+// replaced by a directory. OCI whiteouts and opaque markers touch lower layers only; an overlayfs
+// whiteout is an entry of its path, and a hard link to one is one.  A directory that no entry
+// describes keeps the metadata of the lower one; with none it is root:root 0755 of 1970.
 //
-// Hard links mean, in this order: an earlier entry of the layer as it is at that moment, a later
-// entry, a file of the layers below as it was before this layer.  Symbolic links on the way to the
-// target may be of any layer; this one's entries come first.  They take their inode as it is:
+// Hard links mean, in this order: an earlier entry of the layer as it is at that moment, a file of
+// the layers below that no earlier marker of the layer hides (but an upper directory of overlayfs
+// is a tree of its own), a later entry, any file of the layers below.  Symbolic links on the way to
+// the target may be of any layer; this one's entries come first.  They take their inode as it is:
 // what the link's own header says of owner, mode or data is not used, as GNU tar does.
 #pragma once
 

@@ -50,9 +50,29 @@ TEST(HardLink, ReachesFilesOfLowerLayersEvenIfTheyAreHiddenNow) {
   } while (std::next_permutation(upper.begin(), upper.end()));
 }
 
-TEST(HardLink, PrefersItsOwnLayer) {
-  for (const Layer& upper : {Layer{"l b a", "f a 2"}, Layer{"f a 2", "l b a"}})
-    EXPECT_THAT(merged({{"f a 1"}, upper}), ElementsAre("a 2", "b 2 =a"));
+TEST(HardLink, MeansWhatItsTargetIsAtThatMoment) {
+  const Layer lower{"f a 1", "f d/x 1"};
+  EXPECT_THAT(merged({lower, {"f a 2", "l b a"}}), ElementsAre("a 2", "b 2 =a", "d/ 0", "d/x 1"));
+  EXPECT_THAT(merged({lower, {"l b a", "f a 2"}}), ElementsAre("a 2", "b 1", "d/ 0", "d/x 1"));
+  EXPECT_THAT(merged({lower, {"l a d/x", "l b a", "f d/x 2"}}),
+              ElementsAre("a 1", "b 1 =a", "d/ 0", "d/x 2"));
+  EXPECT_THAT(merged({lower, {"l b d/x", "d d 2", "f d/x 2", "l c d/x"}}),
+              ElementsAre("a 1", "b 1", "c 2", "d/ 2", "d/x 2 =c"));
+  EXPECT_THAT(merged({lower, {"l b a", "s a d"}}), ElementsAre("a 0 -> d", "b 1", "d/ 0", "d/x 1"));
+}
+
+TEST(HardLink, MeansALaterEntryWhereAnEarlierMarkerHidesTheFileBelow) {
+  const Layer lower{"f a 1", "f d/x 1"};
+  EXPECT_THAT(merged({lower, {"f .wh.a 0", "l b a", "f a 2", "f .wh.d 0"}}),
+              ElementsAre("a 2", "b 2 =a"));
+  EXPECT_THAT(merged({lower, {"l b a", "f .wh.a 0", "f a 2", "f .wh.d 0"}}),
+              ElementsAre("a 2", "b 1"));
+  for (const char* marker : {"f .wh.d 0", "f d/.wh..wh..opq 0", "f d/.wh.x 0"}) {
+    EXPECT_THAT(merged({lower, {marker, "l b d/x", "f d/x 2"}}),
+                ElementsAre("a 1", "b 2", "d/ 0", "d/x 2 =b"));
+    EXPECT_THAT(merged({lower, {"l b d/x", marker, "f d/x 2"}}),
+                ElementsAre("a 1", "b 1", "d/ 0", "d/x 2"));
+  }
 }
 
 TEST(HardLink, KeepsTheInodeThatItsTargetHadThen) {
@@ -67,7 +87,7 @@ TEST(HardLink, NamesOfALowerFileLiveOnWhenOneIsReplaced) {
 }
 
 TEST(HardLink, FindsNewFilesThroughSymlinksOfLowerLayers) {
-  const Layer lower{"f usr/lib/x 1", "s lib usr/lib", "f usr/lib/old 1"};
+  const Layer lower{"s lib usr/lib", "f usr/lib/old 1"};
   Layer upper{"f usr/lib/x 2", "l y lib/x", "l z lib/old", "l usr/lib/w lib/y2", "l usr/lib/y2 y"};
   std::sort(upper.begin(), upper.end());
   do {
@@ -77,13 +97,15 @@ TEST(HardLink, FindsNewFilesThroughSymlinksOfLowerLayers) {
                             "y 2 =usr/lib/w", "z 1 =usr/lib/old"))
         << testing::PrintToString(upper);
   } while (std::next_permutation(upper.begin(), upper.end()));
-  // As where the symbolic link is of the layer itself, the file is the one of that moment.
-  EXPECT_THAT(merged({lower, {"f usr/lib/x 2", "l y lib/x", "f usr/lib/x 3"}}),
-              ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 0", "usr/lib/old 1",
-                          "usr/lib/x 3", "y 2"));
-  EXPECT_THAT(merged({lower, {"l usr/lib/x lib/x"}, {"f lib/x 2", "l y lib/x"}}),
-              ElementsAre("lib/ 0", "lib/x 2", "usr/ 0", "usr/lib/ 0", "usr/lib/old 1",
-                          "usr/lib/x 1", "y 2 =lib/x"));
+}
+
+TEST(HardLink, MeansTheFileOfThatMomentThroughSymlinksOfLowerLayers) {
+  const Layer lower{"s lib usr/lib", "f usr/lib/x 1"};
+  EXPECT_THAT(merged({lower, {"l w lib/x", "f usr/lib/x 2", "l y lib/x", "f usr/lib/x 3"}}),
+              ElementsAre("lib 0 -> usr/lib", "usr/ 0", "usr/lib/ 0", "usr/lib/x 3", "w 1", "y 2"));
+  EXPECT_THAT(
+      merged({lower, {"l usr/lib/x lib/x"}, {"f lib/x 2", "l y lib/x"}}),
+      ElementsAre("lib/ 0", "lib/x 2", "usr/ 0", "usr/lib/ 0", "usr/lib/x 1", "y 2 =lib/x"));
 }
 
 TEST(HardLink, FindsLowerFilesThroughSymlinksOfItsLayer) {

@@ -57,7 +57,7 @@ TEST(MergeLossy, NamesThatAreTooLongGoWithWhatIsInThemOrLinksToThem) {
 }
 
 TEST(MergeLossy, WhatIsDroppedHidesAndIsNoTarget) {
-  const Layer lower{"f a 1", "f d/x 1", "f kept 1"};
+  const Layer lower{"f d/x 1", "f kept 1"};
   Layer upper{"!a", "l b a", "l c b", "!d", "f kept 2"};
   std::sort(upper.begin(), upper.end());
   do {
@@ -66,6 +66,14 @@ TEST(MergeLossy, WhatIsDroppedHidesAndIsNoTarget) {
     EXPECT_EQ(dropped.size(), 2u) << testing::PrintToString(upper);
   } while (std::next_permutation(upper.begin(), upper.end()));
   std::vector<std::string> dropped;
+  EXPECT_THAT(merged_lossy({{"f a 1"}, {"l b a", "!a", "l c a", "l e b"}}, dropped),
+              ElementsAre("b 1", "e 1 =b"));  // b comes before what its target became
+  EXPECT_THAT(dropped, ElementsAre(HasSubstr("c: dropped")));
+  dropped.clear();
+  EXPECT_THAT(merged_lossy({{"!a"}, {"l b a", "f a 2", "l c a"}}, dropped),
+              ElementsAre("a 2", "c 2 =a"));
+  EXPECT_THAT(dropped, ElementsAre(HasSubstr("b: dropped")));
+  dropped.clear();
   EXPECT_THAT(merged_lossy({lower, {"!d", "f d/y 2", "!a", "f a 2"}}, dropped),
               ElementsAre("a 2", "kept 1"));
   EXPECT_THAT(dropped, ElementsAre(HasSubstr("d/y: dropped with the entry: d")));
