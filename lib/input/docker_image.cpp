@@ -34,6 +34,10 @@ class DockerReader {
 
  private:
   StoredObject find(std::string_view path, std::string_view kind) const;
+  std::optional<hash::Digest> identity(const oci::DockerImage& image) const;
+  std::string shown(const oci::DockerImage& image) const;
+  [[noreturn]] void fail_listed(ErrorCode code, std::string_view reason,
+                                const std::vector<oci::DockerImage>& images) const;
   oci::DockerImage select(const std::vector<oci::DockerImage>& images) const;
   void check_config_digest(const oci::DockerImage& image, const hash::Digest& have) const;
   Layer make_layer(const std::string& path, const hash::Digest& diff_id) const;
@@ -54,41 +58,72 @@ StoredObject DockerReader::find(std::string_view path, std::string_view kind) co
   return *std::move(object);
 }
 
-oci::DockerImage DockerReader::select(const std::vector<oci::DockerImage>& images) const {
-  if ((options_.ref.empty() || options_.ref_is_optional) && images.size() == 1)
-    return images.front();
-  std::string list;
-  std::vector<const oci::DockerImage*> matching;
-  for (const oci::DockerImage& image : images) {
-    for (const std::string& tag : image.repo_tags) {
-      const bool fits = !options_.ref.empty() && short_name(tag) == short_name(options_.ref);
-      if (fits && (matching.empty() || matching.back() != &image)) matching.push_back(&image);
-      list.append(list.empty() ? "" : ", ").append(util::printable(tag));
-    }
-  }
-  if (matching.size() == 1) return *matching.front();
-  if (!matching.empty()) {
-    list.clear();
-    for (const oci::DockerImage* image : matching)
-      list.append(list.empty() ? "" : ", ").append(util::printable(image->config));
-    fail(ErrorCode::kUsage, concat("select: several images have the name '",
-                                   util::printable(options_.ref), "': ", list));
-  }
-  if (list.empty()) list = "none with a name";
-  if (options_.ref.empty())
-    fail(ErrorCode::kUsage, concat("select: several images, name one of them: ", list));
-  fail(ErrorCode::kNotFound, concat("select: no image has the name '",
-                                    util::printable(options_.ref), "'; there are: ", list));
-}
-
 // The configuration's file is named by its digest: "<hex>.json", "sha256:<hex>" or
 // "blobs/sha256/<hex>".
-void DockerReader::check_config_digest(const oci::DockerImage& image,
-                                       const hash::Digest& have) const {
-  std::string_view base = std::string_view(image.config).substr(image.config.rfind('/') + 1);
+std::optional<hash::Digest> digest_in_name(const std::string& config) {
+  std::string_view base = std::string_view(config).substr(config.rfind('/') + 1);
   if (base.ends_with(".json")) base.remove_suffix(5);
   if (base.starts_with("sha256:")) base.remove_prefix(7);
-  const auto want = hash::Digest::from_hex(base);
+  return hash::Digest::from_hex(base);
+}
+
+// What --ref calls an image by digest, and what messages list; nullopt where the configuration is
+// neither named so nor there.
+std::optional<hash::Digest> DockerReader::identity(const oci::DockerImage& image) const {
+  if (const auto named = digest_in_name(image.config)) return named;
+  const auto object = objects_.find(image.config);
+  if (!object) return std::nullopt;
+  const std::string name = concat(objects_.name(), ": config ", util::printable(image.config));
+  return hash::sha256(util::as_bytes(object->read(oci::kMaxConfigBytes, name)));
+}
+
+// "sha256:... (name:tag, name:other)"
+std::string DockerReader::shown(const oci::DockerImage& image) const {
+  const auto digest = identity(image);
+  std::vector<std::string> tags;
+  for (const std::string& tag : image.repo_tags)
+    tags.push_back(util::printable(tag));
+  const std::string name =
+      digest ? digest->to_string()
+             : concat("config ", util::printable(std::string_view(image.config).substr(0, 200)));
+  return tags.empty() ? name : concat(name, " (", list_choices(tags), ")");
+}
+
+void DockerReader::fail_listed(ErrorCode code, std::string_view reason,
+                               const std::vector<oci::DockerImage>& images) const {
+  std::vector<std::string> choices;
+  for (const oci::DockerImage& image : images)
+    choices.push_back(shown(image));
+  fail(code, concat("select: ", reason, list_choices(choices)));
+}
+
+oci::DockerImage DockerReader::select(const std::vector<oci::DockerImage>& images) const {
+  const auto digest = hash::Digest::parse(options_.ref);
+  if (!digest && images.size() == 1 && (options_.ref.empty() || options_.ref_is_optional))
+    return images.front();
+  if (options_.ref.empty())
+    fail_listed(ErrorCode::kUsage, "several images, name one of them: ", images);
+  std::vector<oci::DockerImage> matching;
+  std::ranges::copy_if(images, std::back_inserter(matching), [&](const oci::DockerImage& image) {
+    if (digest) return identity(image) == digest;
+    return std::ranges::any_of(image.repo_tags, [&](const std::string& tag) {
+      return short_name(tag) == short_name(options_.ref);
+    });
+  });
+  // The same configuration listed twice is one image.
+  if (matching.size() == 1 || (digest && !matching.empty())) return matching.front();
+  const std::string ref = util::printable(options_.ref);
+  if (!matching.empty())
+    fail_listed(ErrorCode::kUsage, concat("several images have the name '", ref, "': "), matching);
+  fail_listed(
+      ErrorCode::kNotFound,
+      concat("no image has the ", digest ? "configuration" : "name", " '", ref, "'; there are: "),
+      images);
+}
+
+void DockerReader::check_config_digest(const oci::DockerImage& image,
+                                       const hash::Digest& have) const {
+  const auto want = digest_in_name(image.config);
   if (want && *want != have)
     fail(ErrorCode::kDigestMismatch,
          concat("config ", want->to_string(), ": verify: holds other bytes"));

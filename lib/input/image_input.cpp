@@ -81,10 +81,11 @@ class OwnedDecompressor : public util::ByteSource {
 ImageInput make_rootfs(const InputOptions& options, const std::string& name,
                        std::function<std::unique_ptr<util::ByteSource>()> open,
                        std::uint64_t stored_bytes) {
-  if (!options.ref.empty() && !options.ref_is_optional) {
-    throw Error(ErrorCode::kNotFound,
-                concat(name, ": select: a root file system tar has no image named '",
-                       util::printable(options.ref), "'"));
+  const bool is_digest = hash::Digest::parse(options.ref).has_value();
+  if (is_digest || (!options.ref.empty() && !options.ref_is_optional)) {
+    throw Error(ErrorCode::kNotFound, concat(name, ": select: a root file system tar has no image ",
+                                             is_digest ? "with the digest " : "named ", "'",
+                                             util::printable(options.ref), "'"));
   }
   ImageInput out;
   out.form = Form::kRootfs;

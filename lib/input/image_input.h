@@ -35,9 +35,11 @@ struct InputOptions {
   // Told how much of a stream has been kept, where that takes long.  Borrowed.
   std::atomic<std::uint64_t>* kept_bytes = nullptr;
   // Selects inside an archive or index by reference name ("name:tag" of docker save too), or by
-  // "sha256:..." of a manifest; empty: the only one.
+  // "sha256:..." of a manifest, of an index (whose images are then the choice), or of a
+  // configuration for docker save; empty: the only one.
   std::string ref;
-  // true: where IMAGE leaves no choice, `ref` does not select (it may be the name of the result).
+  // true: where IMAGE leaves no choice, a name does not select (it may be that of the result).  A
+  // digest always does.
   bool ref_is_optional = false;
   // Selects inside an index; absent: the only image, else the one for this machine.
   std::optional<oci::Platform> platform;

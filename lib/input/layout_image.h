@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "input/image_input.h"
 #include "input/objects.h"
@@ -16,5 +18,8 @@ ImageInput open_oci_image(const std::shared_ptr<const ObjectSet>& objects,
 // `manifest.json` and what it names.
 ImageInput open_docker_image(const std::shared_ptr<const ObjectSet>& objects,
                              const InputOptions& options);
+
+// "a, b" for a message; of very many the first ones and their number.
+std::string list_choices(const std::vector<std::string>& choices);
 
 }  // namespace ondemand::input

@@ -33,6 +33,9 @@ class LayoutReader {
   std::optional<StoredObject> find_blob(const Descriptor& descriptor) const;
   std::string read_document(const Descriptor& descriptor, std::string_view kind,
                             std::uint64_t limit) const;
+  oci::DocumentReader index_reader() const;
+  static std::string shown(const Descriptor& image);
+  Descriptor entry_of(const hash::Digest& digest, const oci::Index& index) const;
   std::vector<Descriptor> named_entries(const oci::Index& index) const;
   Descriptor select(const std::vector<Descriptor>& entries) const;
   Descriptor select_platform(std::vector<Descriptor> images) const;
@@ -72,24 +75,45 @@ std::string LayoutReader::read_document(const Descriptor& descriptor, std::strin
   return text;
 }
 
+oci::DocumentReader LayoutReader::index_reader() const {
+  return [this](const Descriptor& index) -> std::optional<std::string> {
+    if (!find_blob(index)) return std::nullopt;
+    return read_document(index, "index", oci::kMaxIndexBytes);
+  };
+}
+
+// What messages call an image: the digest, which alone always selects it, and what tells it.
+std::string LayoutReader::shown(const Descriptor& image) {
+  std::string more = util::printable(oci::display_name(image));
+  if (image.platform) more.append(more.empty() ? "" : ", ").append(oci::to_string(*image.platform));
+  return concat(image.digest.to_string(), more.empty() ? "" : concat(" (", more, ")"));
+}
+
+Descriptor LayoutReader::entry_of(const hash::Digest& digest, const oci::Index& index) const {
+  const oci::DocumentReader read = index_reader();
+  if (auto found = oci::find_entry(index.manifests, digest, read, objects_.name()))
+    return *std::move(found);
+  std::vector<std::string> there;
+  for (const Descriptor& image : oci::collect_manifests(index.manifests, read, objects_.name()))
+    there.push_back(shown(image));
+  fail(ErrorCode::kNotFound, concat("select: no image or index has the digest ", digest.to_string(),
+                                    "; there are: ", list_choices(there)));
+}
+
 std::vector<Descriptor> LayoutReader::named_entries(const oci::Index& index) const {
+  if (const auto digest = hash::Digest::parse(options_.ref)) return {entry_of(*digest, index)};
   const bool has_choice = index.manifests.size() > 1;
   if (options_.ref.empty() || (options_.ref_is_optional && !has_choice)) return index.manifests;
   std::vector<Descriptor> found = oci::entries_named(index.manifests, options_.ref);
-  if (const auto digest = hash::Digest::parse(options_.ref))
-    std::ranges::copy_if(index.manifests, std::back_inserter(found),
-                         [&](const Descriptor& entry) { return entry.digest == *digest; });
   if (!found.empty()) return found;
   std::set<std::string> names;
   for (const Descriptor& entry : index.manifests)
-    names.insert(oci::display_name(entry));
+    names.insert(util::printable(oci::display_name(entry)));
   names.erase("");
-  std::string list;
-  for (const std::string& name : names)
-    list.append(list.empty() ? "" : ", ").append(util::printable(name));
   fail(ErrorCode::kNotFound,
        concat("select: no image has the name '", util::printable(options_.ref), "'; ",
-              list.empty() ? "none has a name" : concat("there are: ", list)));
+              names.empty() ? "none has a name"
+                            : concat("there are: ", list_choices({names.begin(), names.end()}))));
 }
 
 oci::Platform LayoutReader::platform_of(const Descriptor& image) const {
@@ -110,13 +134,10 @@ Descriptor LayoutReader::select_platform(std::vector<Descriptor> images) const {
     return oci::matches(want, *image.platform);
   });
   if (fitting.size() == 1) return fitting.front();
-  std::string list;
-  for (const Descriptor& image : fitting.empty() ? images : fitting) {
-    const std::string name = oci::display_name(image);
-    list.append(list.empty() ? "" : ", ")
-        .append(name.empty() ? image.digest.to_string() : util::printable(name))
-        .append(concat(" (", oci::to_string(*image.platform), ")"));
-  }
+  std::vector<std::string> choices;
+  for (const Descriptor& image : fitting.empty() ? images : fitting)
+    choices.push_back(shown(image));
+  const std::string list = list_choices(choices);
   if (fitting.empty()) {
     fail(ErrorCode::kNotFound,
          concat("select: no image for ", oci::to_string(want), "; there are: ", list));
@@ -125,11 +146,7 @@ Descriptor LayoutReader::select_platform(std::vector<Descriptor> images) const {
 }
 
 Descriptor LayoutReader::select(const std::vector<Descriptor>& entries) const {
-  const oci::DocumentReader read = [&](const Descriptor& index) -> std::optional<std::string> {
-    if (!find_blob(index)) return std::nullopt;
-    return read_document(index, "index", oci::kMaxIndexBytes);
-  };
-  std::vector<Descriptor> images = oci::collect_manifests(entries, read, objects_.name());
+  std::vector<Descriptor> images = oci::collect_manifests(entries, index_reader(), objects_.name());
   if (images.empty()) fail(ErrorCode::kCorrupt, "index.json: select: leads to no image");
   // Archives of one platform keep the index of all; and where a tar image has an EROFS twin for
   // the same platform, the tar is the source.

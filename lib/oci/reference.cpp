@@ -44,6 +44,8 @@ std::string_view ref_name_fault(std::string_view name) {
     return "the name must begin and end with a letter or a digit";
   if (name.find("//") != std::string_view::npos) return "a part between slashes is empty";
   if (hash::Digest::parse(name)) return "a digest cannot be a name";
+  if (name.starts_with("sha256:") || name.starts_with("sha512:"))
+    return "is no name and no digest, which is sha256: and 64 of 0-9 and a-f";
   return {};
 }
 

@@ -16,7 +16,7 @@ inline constexpr std::size_t kMaxRefNameBytes = 512;
 
 // True for a name that may stand in org.opencontainers.image.ref.name: letters, digits and
 // "-._:@/+", beginning and ending with a letter or digit ('_' may begin), no empty path component;
-// not itself a digest, so that "sha256:..." always means one.
+// not beginning with "sha256:" (or "sha512:"), so that this always means a digest.
 // Source: OCI image specification 1.1, annotations.md, org.opencontainers.image.ref.name.
 bool is_valid_ref_name(std::string_view name);
 // Throws kUsage "reference 'x': check: reason".

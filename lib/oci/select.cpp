@@ -36,6 +36,8 @@ class Collector {
     for (Descriptor entry : entries) {
       if (!seen_.insert(entry.digest).second || is_attestation(entry)) continue;
       if (!entry.platform) entry.platform = inherited;
+      if (wanted_ == entry.digest) found_entry = entry;
+      if (found_entry) return;
       if (is_index_type(entry.media_type)) {
         follow(entry);
       } else {
@@ -45,7 +47,14 @@ class Collector {
     }
   }
 
+  // As add(), until the entry of that digest is there: found_entry.
+  void search(const std::vector<Descriptor>& entries, const hash::Digest& wanted) {
+    wanted_ = wanted;
+    add(entries, std::nullopt);
+  }
+
   std::vector<Descriptor> found;
+  std::optional<Descriptor> found_entry;
 
  private:
   [[noreturn]] void fail(std::string_view reason) const {
@@ -63,6 +72,7 @@ class Collector {
 
   const DocumentReader& read_;
   std::string_view name_;
+  std::optional<hash::Digest> wanted_;
   std::set<hash::Digest> seen_;
   std::size_t indexes_ = 0;
 };
@@ -74,6 +84,27 @@ std::vector<Descriptor> collect_manifests(const std::vector<Descriptor>& entries
   Collector collector(read, name);
   collector.add(entries, std::nullopt);
   return std::move(collector.found);
+}
+
+std::optional<Descriptor> find_entry(const std::vector<Descriptor>& entries,
+                                     const hash::Digest& digest, const DocumentReader& read,
+                                     std::string_view name) {
+  // No index needs to be read for what stands at the top.
+  const auto top = std::ranges::find_if(entries, [&](const Descriptor& entry) {
+    return entry.digest == digest && !is_attestation(entry);
+  });
+  if (top != entries.end()) return *top;
+  Collector collector(read, name);
+  for (const Descriptor& entry : entries) {
+    collector.search({entry}, digest);
+    if (!collector.found_entry) continue;
+    Descriptor found = *std::move(collector.found_entry);
+    const std::string above = display_name(entry);
+    if (display_name(found).empty() && !above.empty())
+      found.annotations[std::string(format::kAnnotationRefName)] = above;
+    return found;
+  }
+  return std::nullopt;
 }
 
 std::vector<Descriptor> entries_named(const std::vector<Descriptor>& entries,

@@ -28,6 +28,13 @@ using DocumentReader = std::function<std::optional<std::string>(const Descriptor
 std::vector<Descriptor> collect_manifests(const std::vector<Descriptor>& entries,
                                           const DocumentReader& read, std::string_view name);
 
+// The entry of that digest (a manifest or an index, no attestation) among `entries` and in all
+// indexes below them; with the platform and, where it has no name, the name of what leads to it.
+// Throws as above.
+std::optional<Descriptor> find_entry(const std::vector<Descriptor>& entries,
+                                     const hash::Digest& digest, const DocumentReader& read,
+                                     std::string_view name);
+
 // The entries whose reference name is `ref`; Docker's own full name annotation counts too.
 std::vector<Descriptor> entries_named(const std::vector<Descriptor>& entries, std::string_view ref);
 // The best name of an entry: Docker's full name, else the OCI reference name, else empty.

@@ -118,9 +118,11 @@ void add_output_options(CLI::App& app, Options& options) {
                  "store (OCI image layout) that the image is added to")
       ->type_name("STORE")
       ->capture_default_str();
-  app.add_option("--ref", options.ref,
-                 "select the image of this name in IMAGE, and the name in the store; default: the "
-                 "image's own name, else that of the file")
+  app.add_option(
+         "--ref", options.ref,
+         "the name in the store (default: the image's own, else that of the file), which also "
+         "selects in an IMAGE of several; or sha256:..., which only selects, anywhere in "
+         "IMAGE")
       ->type_name("NAME");
   add_size(app, "--chunk-size", options.chunk_size, "unit of deduplication, a power of two (64K)",
            kMaxChunkSize, true)

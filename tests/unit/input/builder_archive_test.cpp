@@ -145,6 +145,16 @@ TEST_F(BuilderArchiveTest, WithTwoImagesOfOneNameNeedsAChoice) {
   write("docker.io/library/same:1");
   expect_error(ErrorCode::kUsage,
                "several images have the name 'same:1': sha256:", [&] { open_image(options); });
+  // The message's digests select, also where nothing has a name.
+  const auto digest_of = [](const ImageInput& image) { return image.source_digest->to_string(); };
+  options.ref = hash::sha256(util::as_bytes(config())).to_string();
+  EXPECT_EQ(digest_of(open_image(options)), options.ref);
+  write("");
+  options.ref.clear();
+  expect_error(ErrorCode::kUsage,
+               "name one of them: " + hash::sha256(util::as_bytes(config())).to_string(),
+               [&] { open_image(options); });
+  options.ref = "same:1";
   write("other:1");
   EXPECT_EQ(open_image(options).default_ref, "same:1");
 }

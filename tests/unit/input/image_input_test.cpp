@@ -105,7 +105,13 @@ TEST_F(ImageInputTest, DockerArchive) {
   named.ref = "app/name:v2";
   EXPECT_TRUE(content_of(open_image(named)) == want_);
   named.ref = "other";
-  expect_error(ErrorCode::kNotFound, "there are: docker.io/app/name:v2",
+  expect_error(ErrorCode::kNotFound, "(docker.io/app/name:v2)", [&] { open_image(named); });
+  named.ref_is_optional = true;
+  EXPECT_TRUE(content_of(open_image(named)) == want_) << "the name of the result";
+  named.ref = image.source_digest->to_string();
+  EXPECT_TRUE(content_of(open_image(named)) == want_);
+  named.ref = hash::sha256({}).to_string();
+  expect_error(ErrorCode::kNotFound, "there are: " + image.source_digest->to_string(),
                [&] { open_image(named); });
   expect_in_all_wrappings("docker.tar", want_);
 }
@@ -194,6 +200,10 @@ TEST_F(ImageInputTest, OtherFilesAreNamed) {
   InputOptions named = options_for(at("base.tar"));
   named.ref = "x";
   expect_error(ErrorCode::kNotFound, "no image named", [&] { open_image(named); });
+  named.ref_is_optional = true;
+  EXPECT_EQ(open_image(named).form, Form::kRootfs);
+  named.ref = hash::sha256({}).to_string();
+  expect_error(ErrorCode::kNotFound, "no image with the digest", [&] { open_image(named); });
 }
 
 TEST_F(ImageInputTest, NamesSelectInALayout) {

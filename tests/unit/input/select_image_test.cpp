@@ -52,6 +52,14 @@ class SelectImageTest : public ::testing::Test {
     if (platform != nullptr) options.platform = oci::parse_platform(platform);
     return open_image(options);
   }
+  // As mkfs-erofs-ondemand selects.
+  ImageInput open_ref(const std::string& ref, const char* platform = nullptr) {
+    InputOptions options = test::options_for(store_.path());
+    options.ref = ref;
+    options.ref_is_optional = true;
+    if (platform != nullptr) options.platform = oci::parse_platform(platform);
+    return open_image(options);
+  }
   template <class Break>
   void expect_broken(ErrorCode code, std::string_view part, Break break_it) {
     put_index({put_image("linux/mips", break_it)});
@@ -78,6 +86,44 @@ TEST_F(SelectImageTest, PlatformsSelectInNestedIndexes) {
   put_index({put_nested({mips, host, attestation})});
   EXPECT_EQ(open("linux/mips").source_digest, mips.digest);
   EXPECT_EQ(open().source_digest, host.digest);
+}
+
+TEST_F(SelectImageTest, ADigestSelectsWhereverItStands) {
+  const Descriptor host = put_image(host_);
+  const Descriptor arm = put_image("linux/mips");
+  const Descriptor v6 = put_image("linux/sparc/v6");
+  const Descriptor v7 = put_image("linux/sparc/v7");
+  const Descriptor inner = put_nested({v6, v7});
+  Descriptor outer = put_nested({put_nested({host, arm}), inner});
+  outer.annotations["org.opencontainers.image.ref.name"] = "multi";
+  const Descriptor other = put_image("windows/s390");
+  for (const std::vector<Descriptor>& top : {std::vector{outer}, std::vector{other, outer}}) {
+    put_index(top);
+    for (const Descriptor& image : {host, arm, v6, v7}) {
+      const ImageInput found = open_ref(image.digest.to_string());
+      EXPECT_EQ(found.source_digest, image.digest);
+      EXPECT_EQ(found.default_ref, "multi");
+    }
+    const std::string index = inner.digest.to_string();
+    EXPECT_EQ(open_ref(index, "linux/sparc/v7").source_digest, v7.digest);
+    expect_error(ErrorCode::kNotFound, v6.digest.to_string(), [&] { open_ref(index); });
+    expect_error(ErrorCode::kNotFound, "there are:", [&] { open_ref(index, "linux/mips"); });
+    // What the message names can be given.
+    expect_error(ErrorCode::kUsage, v6.digest.to_string() + " (linux/sparc/v6)",
+                 [&] { open_ref("multi", "linux/sparc"); });
+    EXPECT_EQ(open_ref(v6.digest.to_string(), "linux/sparc").source_digest, v6.digest);
+    expect_error(ErrorCode::kNotFound,
+                 "there are:", [&] { open_ref(v6.digest.to_string(), "linux/mips"); });
+  }
+}
+
+TEST_F(SelectImageTest, ADigestIsNeverOptional) {
+  const Descriptor image = put_image("linux/mips");
+  put_index({image});
+  EXPECT_EQ(open_ref("any-name").source_digest, image.digest);
+  EXPECT_EQ(open_ref(image.digest.to_string()).source_digest, image.digest);
+  expect_error(ErrorCode::kNotFound, "there are: " + image.digest.to_string(),
+               [&] { open_ref(digest_of("none").to_string()); });
 }
 
 TEST_F(SelectImageTest, ImagesThatTheArchiveLeftOutAreNoChoice) {

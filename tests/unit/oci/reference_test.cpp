@@ -11,7 +11,8 @@ namespace {
 TEST(Reference, LegalNamesAreTold) {
   for (const char* name : {"v1", "latest", "docker.io/library/debian:12", "a-b_c.d+e@f", "_x"})
     EXPECT_TRUE(is_valid_ref_name(name)) << name;
-  for (const char* name : {"", "-x", "x/", "/x", "a//b", "a b", "a\nb", "ü", "..", "x\\y"})
+  for (const char* name :
+       {"", "-x", "x/", "/x", "a//b", "a b", "a\nb", "ü", "..", "sha256:abc", "sha512:abc", "x\\y"})
     EXPECT_FALSE(is_valid_ref_name(name)) << name;
   EXPECT_FALSE(is_valid_ref_name(test::digest_of("x").to_string()));
   EXPECT_FALSE(is_valid_ref_name(std::string(kMaxRefNameBytes + 1, 'a')));

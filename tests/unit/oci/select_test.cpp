@@ -68,6 +68,27 @@ TEST(Select, AttestationsAndMissingIndexesArePassedOver) {
   EXPECT_EQ(found[0].digest, digest_of("a"));
 }
 
+TEST(Select, AnEntryIsFoundByItsDigestAtAnyDepth) {
+  Documents documents;
+  Descriptor attestation = image("t");
+  attestation.annotations["vnd.docker.reference.type"] = "attestation-manifest";
+  const Descriptor inner = documents.put_index({image("b"), image("c", "linux"), attestation});
+  Descriptor outer = documents.put_index({inner, image("a")});
+  outer.annotations["org.opencontainers.image.ref.name"] = "multi";
+  const auto find = [&](const hash::Digest& digest) {
+    return find_entry({image("x"), attestation, outer}, digest, documents.reader(), "x");
+  };
+  for (const Descriptor& entry : {outer, inner, image("a"), image("b"), image("c"), image("x")}) {
+    ASSERT_TRUE(find(entry.digest));
+    EXPECT_EQ(find(entry.digest)->digest, entry.digest);
+  }
+  EXPECT_EQ(find(digest_of("c"))->platform->os, "linux");
+  EXPECT_EQ(display_name(*find(digest_of("c"))), "multi");
+  EXPECT_EQ(display_name(*find(digest_of("x"))), "");
+  EXPECT_FALSE(find(digest_of("none")));
+  EXPECT_FALSE(find(attestation.digest));
+}
+
 TEST(Select, ThereIsALimitOnIndexes) {
   Documents documents;
   Descriptor top = documents.put_index({image("a")});
