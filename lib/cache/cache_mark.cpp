@@ -80,7 +80,7 @@ void check_mark(const std::filesystem::path& cache_directory, CacheUse use) {
              util::concat("this cache is marked for cachefiles-demand, and the kernel would not "
                           "bind it through /dev/cachefiles; use another --cache, or unmount its "
                           "images, stop demandd and run 'setfattr -x ",
-                          kModeXattr, " DIRECTORY'"));
+                          kModeXattr, " ", util::printable(cache_directory.native()), "'"));
     case CacheMark::kForeign:
       refuse(cache_directory,
              "this cache is marked for a use that is not known here; use another --cache");

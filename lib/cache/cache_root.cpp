@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cache/backing_path.h"
+#include "cache/directory.h"
 #include "cache/image_record.h"
 #include "hash/sha256.h"
 #include "oci/json.h"
@@ -74,12 +75,12 @@ CacheRoot::CacheRoot(std::filesystem::path root, std::string domain)
 void CacheRoot::create() const {
   std::error_code error;
   if (root_.has_parent_path()) std::filesystem::create_directories(root_.parent_path(), error);
+  // The root itself may be a symbolic link.
+  if (!std::filesystem::is_directory(root_, error)) ensure_directory(root_);
   for (const std::filesystem::path& path :
-       {root_, cache_directory(), root_ / "graveyard", root_ / "images", images_directory(),
-        root_ / "refs", root_ / "chunk-index", temporary_directory()}) {
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-      throw util::errno_error(util::printable(path.native()), "create directory", errno);
-  }
+       {cache_directory(), root_ / "graveyard", root_ / "images", images_directory(),
+        root_ / "refs", root_ / "chunk-index", temporary_directory()})
+    ensure_directory(path);
 }
 
 std::filesystem::path CacheRoot::cache_directory() const {

@@ -89,8 +89,15 @@ void warn_about_file_system(const CacheRoot& root, const PrepareOptions& options
   if (!options.note || ::statfs(root.path().c_str(), &info) != 0) return;
   // File systems that set SB_I_ALLOW_HSM.  Source: Linux 6.14 to 6.18.
   const auto type = static_cast<std::uint64_t>(info.f_type);
+  const std::string name = util::printable(root.path().native());
+  if (type == TMPFS_MAGIC || type == RAMFS_MAGIC) {
+    options.note(name +
+                 ": warning: no transport of demandd works on this file system; put the "
+                 "cache root on ext4, xfs or btrfs");
+    return;
+  }
   if (type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == BTRFS_SUPER_MAGIC) return;
-  options.note(util::concat(util::printable(root.path().native()),
+  options.note(util::concat(name,
                             ": warning: this file system raises no pre-content events as far as "
                             "known; demandd's fanotify transport needs ext4, xfs or btrfs"));
 }

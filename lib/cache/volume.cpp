@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/volume.h"
 
-#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include <array>
@@ -9,17 +8,13 @@
 
 #include "cache/backing_file.h"
 #include "cache/backing_path.h"
+#include "cache/directory.h"
 #include "util/error.h"
 #include "util/text.h"
 
 namespace ondemand::cache {
 
 namespace {
-
-void ensure_directory(const std::filesystem::path& path) {
-  if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return;
-  throw util::errno_error(util::printable(path.native()), "create directory", errno);
-}
 
 std::size_t xattr_bytes(VolumeXattr xattr) {
   return xattr == VolumeXattr::kBe32Zero ? 4 : 0;

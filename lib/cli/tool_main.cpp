@@ -48,6 +48,10 @@ std::string version_text(std::string_view tool) {
   return util::concat(tool, " ", kVersion);
 }
 
+std::string refuse_empty(const std::string& value) {
+  return value.empty() ? "must not be empty" : "";
+}
+
 int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body) {
   // A closed pipe and a file above the limit are errors of write(2), told like any other.
   std::signal(SIGPIPE, SIG_IGN);

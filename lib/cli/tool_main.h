@@ -23,6 +23,10 @@ inline constexpr int kExitUsage = 2;
 // What --version prints after the tool's name.
 std::string version_text(std::string_view tool);
 
+// For CLI11's check(): why the value is refused, empty when it is not.  An empty path is what a
+// shell makes of a variable that nobody has set.
+std::string refuse_empty(const std::string& value);
+
 // Runs `body` and turns what it throws into one line "tool: object: action: reason" on io.err and
 // an exit status: 0, 1 failed, 2 wrong usage.  SIGPIPE is ignored from here on.
 int run_guarded(std::string_view tool, Io& io, const std::function<int()>& body);

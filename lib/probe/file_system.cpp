@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <system_error>
 
 #include "cache/extents.h"
@@ -125,6 +126,13 @@ bool has_volumes(const std::filesystem::path& cache_directory) {
   return false;
 }
 
+// What demandd has written into its lock: its number, and no longer than that.
+int daemon_of(const std::filesystem::path& root) {
+  std::ifstream lock(root / "demandd.lock");
+  int pid = 0;
+  return lock >> pid ? pid : 0;
+}
+
 }  // namespace
 
 FileSystemFacts probe_file_system(const std::filesystem::path& root) {
@@ -136,6 +144,10 @@ FileSystemFacts probe_file_system(const std::filesystem::path& root) {
   try {
     facts.type = type_of(facts.probed);
     look_at_space(facts);
+    if (std::filesystem::exists(root, ignored) && !facts.exists)
+      throw util::Error(util::ErrorCode::kCorrupt,
+                        util::printable(root.native()) + ": probe: not a directory");
+    facts.daemon = daemon_of(root);
     facts.has_volumes = has_volumes(root / "cache");
     facts.mark = cache::read_mark(root / "cache");
     const util::Fd file = unnamed_file(facts.probed, facts.has_tmpfile);

@@ -34,6 +34,7 @@ struct FileSystemFacts {
 
   cache::CacheMark mark = cache::CacheMark::kNone;
   bool has_volumes = false;  // prepared or used before
+  int daemon = 0;            // process that demandd.lock names; 0: none.  It may have ended
 };
 
 // Leaves nothing behind.  Does not throw for what it finds.

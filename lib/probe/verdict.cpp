@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "probe/verdict.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -98,10 +99,13 @@ void Judge::device(const DeviceFacts& device, const std::string& how_to_get) {
     else
       problem(util::concat("this kernel has no ", device.node), how_to_get);
   }
-  // One lock for both nodes.
+  // One lock for both nodes.  All processes of a demandd hold the device; its lock names one.
+  const bool is_ours =
+      std::any_of(device.holders.begin(), device.holders.end(),
+                  [this](const Holder& holder) { return holder.pid == files_.daemon; });
   for (const DeviceFacts* each : {&kernel_.demand, &kernel_.classic}) {
     for (const Holder& holder : each->holders) {
-      if (holder.command == "demandd" && each == &device)
+      if (is_ours && each == &device)
         note(util::concat("in use by demandd, process ", holder.pid));
       else
         problem(util::concat(each->node, " is held by ", holder.command, ", process ", holder.pid),
@@ -133,8 +137,6 @@ void Judge::over_fscache() {
     problem(util::concat("the file system of the cache has blocks of ", files_.block_size,
                          " bytes; pages have ", kPageBytes),
             kOtherPlace);
-  if (files_.blocks_free_percent < kStopPercent || files_.files_free_percent < kStopPercent)
-    problem("the file system of the cache is full", "free at least 1 % of blocks and of files");
 }
 
 void Judge::demand() {
@@ -154,6 +156,8 @@ void Judge::cachefiles() {
          "use a kernel with CONFIG_CACHEFILES_ONDEMAND (Linux 5.19 to 7.2): 'make kernel', or "
          "'make kernel-modules' for a Debian kernel");
   over_fscache();
+  if (files_.blocks_free_percent < kStopPercent || files_.files_free_percent < kStopPercent)
+    problem("the file system of the cache is full", "free at least 1 % of blocks and of files");
   switch (kernel_.config.state("CACHEFILES_ONDEMAND")) {
     case 'n':
       if (kernel_.cachefiles != Presence::kAbsent)

@@ -225,6 +225,16 @@ TEST_F(Blobctl, StatusOfABrokenImageIsToldAndOne) {
   EXPECT_NE(err_.find("missing"), std::string::npos) << err_;
 }
 
+TEST_F(Blobctl, PrepareRefusesACacheWhoseDirectoriesAreNone) {
+  ASSERT_EQ(prepare(), 0);
+  const auto fan = at("cache") / "cache" / "Ierofs,ondemand" / "@03";
+  std::filesystem::remove_all(fan);
+  std::ofstream(fan) << "a file";
+  EXPECT_EQ(prepare(), 1);
+  EXPECT_NE(err_.find("@03: create directory: something else"), std::string::npos) << err_;
+  EXPECT_EQ(run({"doctor", "--cache", ""}), 2);
+}
+
 TEST_F(Blobctl, StatusOfAnEmptyCacheIsEmptyAndOfNoneAnError) {
   EXPECT_EQ(run({"status", "--json", "--cache", at("cache")}), 1);
   EXPECT_TRUE(is_one_line(err_)) << err_;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
 #include "cachefiles/abi.h"
@@ -62,6 +63,16 @@ TEST_F(DemanddTransportTest, CheckTellsAboutEachInterface) {
 
 TEST_F(DemanddTransportTest, AnUnknownInterfaceIsWrongUsage) {
   EXPECT_EQ(run_tool({"--check", "--transport", "nbd"}), 2);
+}
+
+TEST_F(DemanddTransportTest, ARootThatIsNoneIsTold) {
+  cli::Io io{-1, out_, err_, false};
+  EXPECT_EQ(run({"--check", "--cache", ""}, io), 2);
+  EXPECT_NE(err_.str().find("--cache: must not be empty"), std::string::npos) << err_.str();
+  std::filesystem::create_directories(root_.parent_path());
+  std::ofstream(root_) << "a file";
+  EXPECT_EQ(run_tool({"--check"}), 2);
+  EXPECT_NE(err_.str().find("not a directory"), std::string::npos) << err_.str();
 }
 
 TEST_F(DemanddTransportTest, ARootThatCannotBeMadeIsToldAsSuch) {

@@ -3,16 +3,22 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/tool_main.h"
+
 namespace ondemand::blobctl {
 
 void add_cache_options(CLI::App& app, CacheOptions& options) {
-  app.add_option("--cache", options.root, "Cache root")->type_name("ROOT")->capture_default_str();
+  app.add_option("--cache", options.root, "Cache root")
+      ->type_name("ROOT")
+      ->check(cli::refuse_empty)
+      ->capture_default_str();
 }
 
 void add_source_options(CLI::App& app, SourceOptions& options, bool required) {
   auto* group = app.add_option_group("source", "Where the image comes from");
   group->add_option("--store", options.store, "Store directory (an OCI image layout)")
-      ->type_name("DIR");
+      ->type_name("DIR")
+      ->check(cli::refuse_empty);
   group->add_option("--registry", options.registry, "http://host[:port]/repository")
       ->type_name("URL");
   group->require_option(required ? 1 : 0, 1);

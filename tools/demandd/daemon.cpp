@@ -66,6 +66,11 @@ util::Fd lock_cache(const std::filesystem::path& root) {
 int check_system(const Options& options, cli::Io& io) {
   util::Log log(options.log_level, util::Log::null_sink());
   const cache::CacheRoot root(std::filesystem::absolute(options.cache_root));
+  std::error_code ignored;
+  if (std::filesystem::exists(root.path(), ignored) &&
+      !std::filesystem::is_directory(root.path(), ignored))
+    throw util::Error(util::ErrorCode::kUsage,
+                      util::printable(root.path().native()) + ": check: not a directory");
   report_kernel_sides(options.transport, {root, log}, io);
   return 0;
 }

@@ -62,6 +62,7 @@ std::optional<Options> parse_options(const std::vector<std::string>& args, cli::
   app.set_version_flag("--version", cli::version_text(kTool), "Print the version and exit");
   app.add_option("--cache", options.cache_root, "Cache root")
       ->type_name("ROOT")
+      ->check(cli::refuse_empty)
       ->capture_default_str();
   add_origin_options(app, options);
   app.add_option("--transport", options.transport,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/cache_root.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -54,6 +55,22 @@ TEST_F(Root, SkeletonIsPrivate) {
   root_.create();
   for (const auto& path : {root_.path(), root_.images_directory(), root_.temporary_directory()})
     EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);
+}
+
+TEST_F(Root, WhatIsNoDirectoryInItIsRefusedByName) {
+  std::filesystem::create_directory(directory_.path() / "real");
+  std::filesystem::create_directory_symlink(directory_.path() / "real", directory_.path() / "root");
+  const CacheRoot linked(directory_.path() / "root");
+  linked.create();  // the root itself may be a link
+  const auto graveyard = directory_.path() / "real" / "graveyard";
+  std::filesystem::remove(graveyard);
+  std::filesystem::create_directory_symlink(directory_.path(), graveyard);
+  try {
+    linked.create();
+    FAIL() << "no error";
+  } catch (const util::Error& error) {
+    EXPECT_THAT(error.message(), testing::HasSubstr("graveyard: create directory: something else"));
+  }
 }
 
 TEST_F(Root, DomainThatNoVolumeCanHaveIsRefused) {

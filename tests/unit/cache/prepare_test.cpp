@@ -465,7 +465,7 @@ TEST(PrepareElsewhere, FileSystemWithoutUserAttributesIsRefused) {
   try {
     prepare_image(root, source, "app", options);
     EXPECT_TRUE(has_attributes);
-    EXPECT_NE(notes.find("pre-content"), std::string::npos);
+    EXPECT_NE(notes.find("no transport"), std::string::npos);
   } catch (const util::Error& error) {
     EXPECT_FALSE(has_attributes);
     EXPECT_EQ(error.code(), util::ErrorCode::kUnsupported);

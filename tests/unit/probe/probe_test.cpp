@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "probe/device_holders.h"
 #include "probe/file_system.h"
@@ -109,6 +110,15 @@ TEST(FileSystem, MarkAndVolumesOfARootAreSeen) {
   cache::ensure_mark(directory.path() / "cache", cache::CacheUse::kCachefilesDemand);
   facts = probe_file_system(directory.path());
   EXPECT_EQ(facts.mark, cache::CacheMark::kDemand);
+}
+
+TEST(FileSystem, TheDaemonIsTheOneThatTheLockNames) {
+  const test::TemporaryDirectory directory;
+  EXPECT_EQ(probe_file_system(directory.path()).daemon, 0);
+  std::ofstream(directory.path() / "demandd.lock") << "1234      \n";
+  EXPECT_EQ(probe_file_system(directory.path()).daemon, 1234);
+  EXPECT_NE(probe_file_system(directory.path() / "demandd.lock").error.find("not a directory"),
+            std::string::npos);
 }
 
 TEST(FileSystem, WhereNothingCanBeMadeIsToldAsAnError) {

@@ -100,11 +100,19 @@ TEST_F(Verdicts, DeviceThatAnotherProcessHoldsIsNamedWithIt) {
 }
 
 TEST_F(Verdicts, DeviceThatDemanddHasIsInUseAndReady) {
-  kernel.demand.holders = {{17, "demandd"}};
+  kernel.demand.holders = {{16, "demandd"}, {17, "demandd"}};
+  files.daemon = 17;
   const auto verdicts = judge(kernel, files);
   EXPECT_TRUE(verdicts[kDemand].is_ready());
-  EXPECT_EQ(verdicts[kDemand].notes, (std::vector<std::string>{"in use by demandd, process 17"}));
+  EXPECT_EQ(verdicts[kDemand].notes, (std::vector<std::string>{"in use by demandd, process 16",
+                                                               "in use by demandd, process 17"}));
   EXPECT_FALSE(verdicts[kCachefiles].is_ready());
+}
+
+TEST_F(Verdicts, DeviceThatADemanddOfAnotherCacheHasIsHeld) {
+  kernel.demand.holders = {{17, "demandd"}};
+  files.daemon = 18;  // that ended
+  EXPECT_NE(problems(kDemand).find("held by demandd, process 17"), std::string::npos);
 }
 
 TEST_F(Verdicts, KernelOfToday) {
@@ -169,7 +177,8 @@ TEST_F(Verdicts, FileSystemsThatCannotHoldACache) {
   EXPECT_NE(problems(kDemand).find("blocks of 65536"), std::string::npos);
   files = good_files();
   files.blocks_free_percent = 0;
-  EXPECT_NE(problems(kDemand).find("full"), std::string::npos);
+  EXPECT_NE(problems(kCachefiles).find("full"), std::string::npos);
+  EXPECT_EQ(problems(kDemand), "");
   EXPECT_EQ(problems(kFanotify), "");
   files = good_files();
   files.has_holes = false;
