@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <limits>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -83,7 +84,8 @@ std::string decode_percent(std::string_view text) {
   return out;
 }
 
-// GNU tar writes "%3D" and "%25" for "=", which would end the key, and "%" in a SCHILY.xattr key.
+// GNU tar writes "%3D" and "%25" for "=", which would end the key, and "%" in a SCHILY.xattr key,
+// and all else as it is.
 std::string decode_xattr_key(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -145,9 +147,15 @@ void apply_sparse(PaxValues& values, std::string_view key, std::string_view text
   }
 }
 
-void apply_record(PaxValues& values, std::string_view key, std::string_view text) {
-  constexpr std::string_view kSchilyXattr = "SCHILY.xattr.";
-  constexpr std::string_view kLibarchiveXattr = "LIBARCHIVE.xattr.";
+constexpr std::string_view kSchilyXattr = "SCHILY.xattr.";
+constexpr std::string_view kLibarchiveXattr = "LIBARCHIVE.xattr.";
+
+// What follows the prefix in the LIBARCHIVE.xattr keys of a header.  libarchive writes each
+// attribute twice, with the same encoded name in both keys.
+using EncodedNames = std::set<std::string_view>;
+
+void apply_record(PaxValues& values, std::string_view key, std::string_view text,
+                  const EncodedNames& libarchive_names) {
   if (key == "path") {
     set_text(values.path, text);
   } else if (key == "linkpath") {
@@ -166,7 +174,10 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
     values.mtime.reset();
     if (!text.empty()) values.mtime = parse_pax_time(text);
   } else if (key.starts_with(kSchilyXattr)) {
-    set_xattr(values, key, decode_xattr_key(key.substr(kSchilyXattr.size())), std::string(text));
+    const std::string_view name = key.substr(kSchilyXattr.size());
+    set_xattr(values, key,
+              libarchive_names.contains(name) ? decode_percent(name) : decode_xattr_key(name),
+              std::string(text));
   } else if (key.starts_with(kLibarchiveXattr)) {
     set_xattr(values, key, decode_percent(key.substr(kLibarchiveXattr.size())),
               decode_base64(key, text));
@@ -183,6 +194,24 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
     values.file_flags = text;
   } else if (key.starts_with("GNU.sparse.")) {
     apply_sparse(values, key, text);
+  }
+}
+
+template <class Call>
+void for_each_record(std::string_view rest, const Call& call) {
+  while (!rest.empty()) {
+    if (rest.find_first_not_of('\0') == std::string_view::npos) break;  // padding
+    std::size_t len = 0;
+    const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), len);
+    const auto digits = static_cast<std::size_t>(result.ptr - rest.data());
+    if (result.ec != std::errc{} || digits == 0 || len > rest.size() || len < digits + 3 ||
+        rest[digits] != ' ' || rest[len - 1] != '\n')
+      fail("list", "bad record length");
+    const std::string_view record = rest.substr(digits + 1, len - digits - 2);
+    const std::size_t equals = record.find('=');
+    if (equals == std::string_view::npos || equals == 0) fail("list", "record without a key");
+    call(record.substr(0, equals), record.substr(equals + 1));
+    rest.remove_prefix(len);
   }
 }
 
@@ -227,21 +256,15 @@ util::Timestamp parse_pax_time(std::string_view text) {
 }
 
 void parse_pax_records(util::Bytes body, PaxValues& values) {
-  std::string_view rest = util::as_text(body);
-  while (!rest.empty()) {
-    if (rest.find_first_not_of('\0') == std::string_view::npos) break;  // padding
-    std::size_t len = 0;
-    const auto result = std::from_chars(rest.data(), rest.data() + rest.size(), len);
-    const auto digits = static_cast<std::size_t>(result.ptr - rest.data());
-    if (result.ec != std::errc{} || digits == 0 || len > rest.size() || len < digits + 3 ||
-        rest[digits] != ' ' || rest[len - 1] != '\n')
-      fail("list", "bad record length");
-    const std::string_view record = rest.substr(digits + 1, len - digits - 2);
-    const std::size_t equals = record.find('=');
-    if (equals == std::string_view::npos || equals == 0) fail("list", "record without a key");
-    apply_record(values, record.substr(0, equals), record.substr(equals + 1));
-    rest.remove_prefix(len);
-  }
+  const std::string_view text = util::as_text(body);
+  EncodedNames names;
+  if (text.find(kLibarchiveXattr) != std::string_view::npos)
+    for_each_record(text, [&](std::string_view key, std::string_view) {
+      if (key.starts_with(kLibarchiveXattr)) names.insert(key.substr(kLibarchiveXattr.size()));
+    });
+  for_each_record(text, [&](std::string_view key, std::string_view value) {
+    apply_record(values, key, value, names);
+  });
 }
 
 }  // namespace ondemand::tar

@@ -68,6 +68,18 @@ TEST(PaxRecords, DecodeLibarchiveXattrs) {
                                          Pair("user.\xC3\xA4%", std::string("\0\1\2\3", 4))));
 }
 
+TEST(PaxRecords, OfLibarchiveAreOneAttributeUnderBothKeys) {
+  const std::string coded = "user.my%20attr%3Dcaf%C3%A9";
+  const std::string exact = pax_record("LIBARCHIVE.xattr." + coded, "dg");
+  const std::string raw = pax_record("SCHILY.xattr." + coded, "v");
+  for (const std::string& records : {exact + raw, raw + exact})
+    EXPECT_THAT(parse(records).xattrs, ElementsAre(Pair("user.my attr=caf\xC3\xA9", "v")));
+  // GNU tar encodes two bytes only.
+  EXPECT_THAT(parse(raw).xattrs, ElementsAre(Pair("user.my%20attr=caf%C3%A9", "v")));
+  EXPECT_THAT(parse(raw + pax_record("LIBARCHIVE.xattr.user.x", "dg")).xattrs,
+              ElementsAre(Pair("user.my%20attr=caf%C3%A9", "v"), Pair("user.x", "v")));
+}
+
 TEST(PaxRecords, GiveSelinuxLabelsTheirNul) {
   EXPECT_THAT(parse(pax_record("RHT.security.selinux", "system_u:x")).xattrs,
               ElementsAre(Pair("security.selinux", std::string("system_u:x\0", 11))));
