@@ -2,6 +2,7 @@
 #include "tar/pax.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <limits>
 #include <set>
 #include <string_view>
@@ -197,6 +198,53 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
   }
 }
 
+// The digits before and behind the point.
+struct Decimal {
+  bool negative = false;
+  std::string integer;
+  std::string fraction;
+};
+
+// "12.5", "12.", ".5", and with an exponent, as Python's tarfile writes what it has as a floating
+// point number: "1.5e-09".  Exponents of those have three digits at most.
+Decimal parse_fraction(std::string_view key, std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789";
+  constexpr int kMaxExponent = 999;
+  const auto refuse = [&] {
+    fail(key, concat(util::printable(text.substr(0, 256)), ": not a decimal number"));
+  };
+  Decimal out;
+  out.negative = text.starts_with('-');
+  const std::size_t e = text.find('e');
+  const std::string_view number = text.substr(0, e).substr(out.negative ? 1 : 0);
+  const std::size_t point = number.find('.');
+  out.integer = number.substr(0, point);
+  if (point != std::string_view::npos) out.fraction = number.substr(point + 1);
+  for (const std::string& digits : {out.integer, out.fraction})
+    if (digits.find_first_not_of(kDigits) != std::string::npos) refuse();
+  if (out.integer.empty() && out.fraction.empty()) refuse();
+  if (e == std::string_view::npos) return out;
+
+  std::string_view power = text.substr(e + 1);
+  if (power.starts_with('+') && !power.starts_with("+-")) power.remove_prefix(1);
+  int exponent = 0;
+  const auto result = std::from_chars(power.data(), power.data() + power.size(), exponent);
+  if (result.ec != std::errc{} || result.ptr != power.data() + power.size()) refuse();
+  if (exponent < -kMaxExponent || exponent > kMaxExponent) refuse();
+  const auto count = static_cast<std::size_t>(std::abs(exponent));
+  if (exponent < 0) {
+    out.integer.insert(0, count, '0');
+    const std::size_t rest = out.integer.size() - count;
+    out.fraction.insert(0, out.integer, rest, count);
+    out.integer.resize(rest);
+  } else {
+    if (out.fraction.size() < count) out.fraction.resize(count, '0');
+    out.integer.append(out.fraction, 0, count);
+    out.fraction.erase(0, count);
+  }
+  return out;
+}
+
 template <class Call>
 void for_each_record(std::string_view rest, const Call& call) {
   while (!rest.empty()) {
@@ -234,21 +282,17 @@ std::size_t stored_bytes(const PaxValues& values) {
 }
 
 util::Timestamp parse_pax_time(std::string_view text) {
-  const bool negative = text.starts_with('-');
-  const std::size_t point = text.find('.');
-  const std::string_view fraction =
-      point == std::string_view::npos ? std::string_view() : text.substr(point + 1);
-  if (fraction.find_first_not_of("0123456789") != std::string_view::npos)
-    fail("mtime", util::printable(text) + ": not a time");
+  const Decimal time = parse_fraction("mtime", text);
   // With its sign: the smallest number has no positive twin.
-  const std::int64_t sec = parse_decimal("mtime", text.substr(0, point));
+  const std::int64_t sec = parse_decimal("mtime", concat(time.negative ? "-0" : "0", time.integer));
+  const std::string& fraction = time.fraction;
   std::uint32_t nsec = 0;
   for (std::size_t i = 0; i < 9; ++i)
     nsec = nsec * 10 + static_cast<std::uint32_t>(i < fraction.size() ? fraction[i] - '0' : 0);
-  if (!negative) return {sec, nsec};
+  if (!time.negative) return {sec, nsec};
 
   // Down means away from zero here.
-  if (fraction.size() > 9 && fraction.find_first_not_of('0', 9) != std::string_view::npos) ++nsec;
+  if (fraction.size() > 9 && fraction.find_first_not_of('0', 9) != std::string::npos) ++nsec;
   if (nsec == 0) return {sec, 0};
   if (sec == std::numeric_limits<std::int64_t>::min())
     fail("mtime", util::printable(text) + ": does not fit 64 bits");

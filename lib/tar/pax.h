@@ -55,7 +55,7 @@ std::size_t xattr_bytes(const PaxValues& values);
 // What the values take in memory, about.  Unit: bytes.
 std::size_t stored_bytes(const PaxValues& values);
 
-// Decimal seconds with a sign and a fraction, rounded down to nanoseconds.
+// Decimal seconds with a sign, a fraction and an exponent, rounded down to nanoseconds.
 // Throws kCorrupt.
 util::Timestamp parse_pax_time(std::string_view text);
 

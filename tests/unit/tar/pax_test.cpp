@@ -48,8 +48,32 @@ TEST(PaxTime, HoldsEveryNumberOfSecondsOf64Bits) {
   EXPECT_THROW(parse_pax_time("-9223372036854775809"), util::Error);
 }
 
+TEST(PaxTime, MayHaveAnExponentAsPythonWritesThem) {
+  EXPECT_EQ(parse_pax_time("1e-09"), (Timestamp{0, 1}));
+  EXPECT_EQ(parse_pax_time("1.5e-09"), (Timestamp{0, 1}));
+  EXPECT_EQ(parse_pax_time("9.999999999e-05"), (Timestamp{0, 99999}));
+  EXPECT_EQ(parse_pax_time("-1e-09"), (Timestamp{-1, 999999999}));
+  EXPECT_EQ(parse_pax_time("-1.5e-09"), (Timestamp{-1, 999999998}));
+  EXPECT_EQ(parse_pax_time("5e-324"), (Timestamp{0, 0}));
+  EXPECT_EQ(parse_pax_time("-5e-324"), (Timestamp{-1, 999999999}));
+  EXPECT_EQ(parse_pax_time("1e+16"), (Timestamp{10000000000000000, 0}));
+  EXPECT_EQ(parse_pax_time("1.2345678901234567e+16"), (Timestamp{12345678901234567, 0}));
+  EXPECT_EQ(parse_pax_time("1234.5e-02"), (Timestamp{12, 345000000}));
+  EXPECT_EQ(parse_pax_time("1.23456e+02"), (Timestamp{123, 456000000}));
+  EXPECT_EQ(parse_pax_time("0.0e+999"), (Timestamp{0, 0}));
+}
+
+TEST(PaxTime, MayHaveNoDigitsBeforeThePoint) {
+  EXPECT_EQ(parse_pax_time(".5"), (Timestamp{0, 500000000}));
+  EXPECT_EQ(parse_pax_time("-.5"), (Timestamp{-1, 500000000}));
+}
+
 TEST(PaxTime, IsRefusedWhenItIsNoTime) {
-  for (const char* text : {"", ".", ".5", "x", "1.x", "--1", "1.-5", "1e9", "99999999999999999999"})
+  for (const char* text : {"",       ".",      "-",     "-.",      "x",
+                           "1.x",    "--1",    "+1",    "1.-5",    "99999999999999999999",
+                           "1e",     "e5",     ".e5",   "1e+",     "1e+-5",
+                           "1e--5",  "1e-1.5", "1e5e5", "1e+1000", "1e-1000",
+                           "1e+300", "inf",    "nan",   "0x1p3",   "1E-09"})
     EXPECT_THROW(parse_pax_time(text), util::Error) << text;
 }
 

@@ -121,6 +121,7 @@ TEST(PythonTar, GlobalAndLocalHeadersAreRead) {
       "t.addfile(i)\n"
       "d = tarfile.TarInfo('zero')\n"
       "d.type = tarfile.CHRTYPE\n"
+      "d.mtime = 1e-09\n"
       "t.addfile(d)\n"
       "t.close()\n";
   util::write_full(util::open_file(directory.path() + "/s.py", O_WRONLY | O_CREAT).get(),
@@ -134,6 +135,7 @@ TEST(PythonTar, GlobalAndLocalHeadersAreRead) {
   EXPECT_EQ(entries[0].entry.mtime, (util::Timestamp{-1, 500000000}));
   EXPECT_THAT(entries[0].entry.xattrs, testing::ElementsAre(Xattr{"security.capability", "abc"}));
   EXPECT_EQ(entries[1].entry.type, EntryType::kCharDevice);
+  EXPECT_EQ(entries[1].entry.mtime, (util::Timestamp{0, 1}));
 }
 
 }  // namespace
