@@ -25,6 +25,8 @@ using util::ErrorCode;
 std::int64_t parse_decimal(std::string_view key, std::string_view text) {
   std::int64_t value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (result.ec == std::errc::result_out_of_range && result.ptr == text.data() + text.size())
+    fail(key, concat(text.starts_with('-') ? "too small" : "too large", ": does not fit 64 bits"));
   if (text.empty() || result.ec != std::errc{} || result.ptr != text.data() + text.size())
     fail(key, "not a decimal number");
   return value;
@@ -195,6 +197,10 @@ void apply_record(PaxValues& values, std::string_view key, std::string_view text
     values.file_flags = text;
   } else if (key.starts_with("GNU.sparse.")) {
     apply_sparse(values, key, text);
+  } else if (key == "GNU.volume.filename") {
+    // Where GNU tar's own format has a member of type 'M', its pax archives go on with a file
+    // GNUFileParts/NAME.2.
+    throw util::Error(ErrorCode::kUnsupported, "continues a file from another volume");
   }
 }
 

@@ -111,7 +111,13 @@ TEST(BadArchive, HasNumbersThatMakeNoSense) {
       ErrorCode::kCorrupt, "truncated");
   expect_error(
       pax_member(pax_record("size", "99999999999999999999")) + tar_member(patched(0, "victim")),
-      ErrorCode::kCorrupt, "pax record size");
+      ErrorCode::kCorrupt, "pax record size: too large: does not fit 64 bits");
+  expect_error(
+      pax_member(pax_record("uid", "-99999999999999999999")) + tar_member(patched(0, "victim")),
+      ErrorCode::kCorrupt, "pax record uid: too small: does not fit 64 bits");
+  expect_error(
+      pax_member(pax_record("size", "99999999999999999999x")) + tar_member(patched(0, "victim")),
+      ErrorCode::kCorrupt, "pax record size: not a decimal number");
 }
 
 TEST(BadArchive, HasNamesThatMakeNoSense) {
@@ -179,6 +185,12 @@ TEST(BadArchive, HasSparseMapsThatMakeNoSense) {
 
 TEST(BadArchive, SpansVolumes) {
   expect_error(tar_member(patched(0, "victim", 'M')), ErrorCode::kUnsupported, "another volume");
+  for (const char type : {'x', 'g'})
+    expect_error(pax_member(pax_record("GNU.volume.label", "l Volume 2") +
+                                pax_record("GNU.volume.filename", "big"),
+                            type) +
+                     tar_member(patched(0, "GNUFileParts/big.2")),
+                 ErrorCode::kUnsupported, "continues a file from another volume");
 }
 
 TEST(BadArchive, PrintsHostileNamesHarmlessly) {
