@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <exception>
 #include <memory>
-#include <system_error>
 
 #include "util/error.h"
 
@@ -97,8 +96,9 @@ void ConnectionServer::start(Fd fd) {
       owned->reset();
       finish();
     }).detach();
-  } catch (const std::system_error&) {
-    finish();  // no thread to be had: the client sees a closed connection and may try again
+  } catch (const std::exception&) {
+    // No thread or memory to be had: the client sees a closed connection and may try again.
+    finish();
   }
 }
 

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "support/no_memory.h"
+
 namespace ondemand::util {
 namespace {
 
@@ -123,6 +125,16 @@ TEST(ConnectionServer, OutlivesAConversationThatThrows) {
   });
   EXPECT_EQ(read_to_end(connect_here()), "");
   EXPECT_EQ(read_to_end(connect_here()), "fine");
+}
+
+TEST(ConnectionServer, OutlivesAConnectionThatItHasNoMemoryFor) {
+  ConnectionServer server(listen_here(), 1,
+                          [&](const ConnectionServer&, int fd) { send(fd, "fine"); });
+  {
+    const test::NoMemory no_memory;
+    EXPECT_EQ(read_to_end(connect_here()), "");
+  }
+  EXPECT_EQ(read_to_end(connect_here()), "fine");  // its place is free again
 }
 
 TEST(ConnectionServer, TellsWhenItIsCrowded) {
