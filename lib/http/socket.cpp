@@ -12,6 +12,7 @@
 #include <cstring>
 #include <future>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -69,13 +70,19 @@ Resolution resolve(const std::string& host, std::uint16_t port, TimePoint deadli
   if (numeric.error == 0) return numeric;
   auto promise = std::make_shared<std::promise<Resolution>>();
   auto future = promise->get_future();
-  std::thread([promise, host, port] {
-    try {
-      promise->set_value(resolve_now(host, port, AI_NUMERICSERV));
-    } catch (...) {
-      promise->set_exception(std::current_exception());
-    }
-  }).detach();
+  try {
+    std::thread([promise, host, port] {
+      try {
+        promise->set_value(resolve_now(host, port, AI_NUMERICSERV));
+      } catch (...) {
+        promise->set_exception(std::current_exception());
+      }
+    }).detach();
+  } catch (const std::system_error& error) {
+    // A limit of processes or memory: another attempt may find room.
+    throw Error(ErrorCode::kUnavailable,
+                util::concat(name, ": resolve: no thread: ", error.code().message()));
+  }
   if (future.wait_until(deadline) != std::future_status::ready)
     throw Error(ErrorCode::kTimeout, util::concat(name, ": resolve: timed out"));
   return future.get();

@@ -20,7 +20,8 @@ enum class Wait { kReady, kTimeout, kWoken };
 Wait wait_for(int fd, short events, TimePoint deadline, int wake_fd = -1);
 
 // Resolves and connects; every address gets a share of the time.
-// Throws kUnavailable (no such host, refused, unreachable) and kTimeout; `name` is for messages.
+// Throws kUnavailable (no such host, refused, unreachable, no thread for the look-up) and kTimeout;
+// `name` is for messages.
 util::Fd connect_tcp(const std::string& host, std::uint16_t port, TimePoint deadline,
                      std::string_view name);
 

@@ -2,11 +2,16 @@
 //
 // The client against servers that misbehave.
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "http/client.h"
 #include "support/fault_server.h"
+#include "support/refused_call.h"
 #include "util/error.h"
 
 namespace ondemand::http {
@@ -68,6 +73,30 @@ TEST(ClientFault, RefusedConnectionIsUnavailable) {
     EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
     EXPECT_EQ(error.message(), test::refused_url() + "/a: connect: Connection refused");
   }
+}
+
+TEST(ClientFault, NoThreadForTheLookUpIsUnavailable) {
+  constexpr int kNoFilters = 77;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!test::refuse_call(SYS_clone3, EAGAIN) || !test::refuse_call(SYS_clone, EAGAIN))
+      ::_exit(kNoFilters);
+    Client client(parse_url("http://no-such-host.invalid:1"));
+    Collector receiver;
+    try {
+      client.get(request_for("/a"), receiver);
+    } catch (const util::Error& error) {
+      ::_exit(error.code() == ErrorCode::kUnavailable ? 0 : 1);
+    } catch (...) {
+      ::_exit(2);
+    }
+    ::_exit(3);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == kNoFilters) GTEST_SKIP() << "no filters of system calls here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(ClientFault, ShortBodyIsUnavailable) {
