@@ -249,6 +249,7 @@ TEST_P(CachefilesSimulatedTest, ASuccessorAnswersWhatAWorkerThatDiedHadTaken) {
   auto first = read_behind(0, 4096);
   auto second = read_behind(512 * kKiB, 4096);
   source_->wait_for_reads(2);
+  worker_.device->cut_off();  // no answer gets through, however quick it is
   std::thread killer([this] { kill_worker(); });
   source_->release(blob_.blob->digest);
   killer.join();
@@ -256,6 +257,7 @@ TEST_P(CachefilesSimulatedTest, ASuccessorAnswersWhatAWorkerThatDiedHadTaken) {
   worker_ = start_worker();
   EXPECT_EQ(first.get().bytes, expected(0, 4096));
   EXPECT_EQ(second.get().bytes, expected(512 * kKiB, 4096));
+  EXPECT_EQ(worker_.transport->counters().requests, 2U);  // were given again
   expect_bytes(768 * kKiB, 4096);
 }
 
