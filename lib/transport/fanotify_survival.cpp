@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/fanotify_survival.h"
 
+#include <exception>
+
 #include "transport/guard_process.h"
 #include "transport/in_use.h"
 
 namespace ondemand::transport {
 
 bool FanotifySurvival::needs_guard() {
-  const auto used = files_in_use(incomplete_files(root_));
-  if (used.empty()) return false;
-  log_.info("images with missing data are in use", {{"files", used.size()}});
-  return true;
+  std::size_t used = 0;
+  try {
+    used = files_in_use(incomplete_files(root_)).size();
+  } catch (const std::exception& error) {
+    log_.warning("not known whether images with missing data are in use",
+                 {{"reason", error.what()}});
+    return true;
+  }
+  if (used > 0) log_.info("images with missing data are in use", {{"files", used}});
+  return used > 0;
 }
 
 void FanotifySurvival::prepare_guard() {

@@ -8,7 +8,10 @@
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <exception>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "transport/guard.h"
 #include "transport/in_use.h"
@@ -41,6 +44,27 @@ bool is_told_to_go() {
   return ::sigtimedwait(&wanted, nullptr, &now) == SIGUSR1;
 }
 
+// What the guard is there for.
+class GuardedFiles {
+ public:
+  explicit GuardedFiles(std::filesystem::path root) : root_(std::move(root)) { is_in_use(); }
+
+  // True as long as that cannot be told.
+  bool is_in_use() {
+    try {
+      if (!files_) files_ = incomplete_files(root_);
+      return !files_in_use(*files_).empty();
+    } catch (const std::exception&) {
+      return true;
+    }
+  }
+
+ private:
+  const std::filesystem::path root_;
+  // All of them for good: one that nobody uses now may be mounted again.
+  std::optional<std::vector<std::filesystem::path>> files_;
+};
+
 }  // namespace
 
 void make_guard_file(const std::filesystem::path& root) {
@@ -63,8 +87,7 @@ void run_guard(const std::filesystem::path& root, const FanotifyGroup& group, Jo
                util::Log& log) {
   Guard guard(group, journal);
   guard.answer_outstanding();
-  // All of them for good: one that nobody uses now may be mounted again.
-  const std::vector<std::filesystem::path> files = incomplete_files(root);
+  GuardedFiles files(root);
   std::uint64_t told = 0;
   auto next_line = Clock::now();
   auto next_look = Clock::now() + std::chrono::seconds(1);
@@ -77,7 +100,7 @@ void run_guard(const std::filesystem::path& root, const FanotifyGroup& group, Jo
       next_line = Clock::now() + std::chrono::seconds(10);
     }
     if (Clock::now() < next_look) continue;
-    if (files_in_use(files).empty()) break;
+    if (!files.is_in_use()) break;
     next_look = Clock::now() + std::chrono::seconds(1);
   }
   guard.retire();

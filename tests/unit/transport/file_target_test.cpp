@@ -8,7 +8,6 @@
 #include <cstdlib>
 
 #include "support/temporary_directory.h"
-#include "transport/in_use.h"
 #include "transport/watch_registry.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -131,17 +130,6 @@ TEST_F(FileTargetTest, RegistryRefusesWhatIsNoBackingFile) {
   const serve::BlobRef blob = serve::make_blob(hash::Digest{}, 4096, index);
   EXPECT_THROW(registry.add({path_, hash::Digest{}, blob}), util::Error);  // 64 KiB on disk
   EXPECT_TRUE(registry.all().empty());
-}
-
-TEST_F(FileTargetTest, AFileIsInUseWhileSomebodyElseHasItOpenAndItHasHoles) {
-  EXPECT_EQ(incomplete_files(directory_.path()), (std::vector<std::filesystem::path>{path_}));
-  EXPECT_EQ(files_in_use({path_}).size(), 1U);
-  file_.reset();
-  EXPECT_TRUE(files_in_use({path_}).empty());
-  EXPECT_TRUE(files_in_use({directory_.path() / "absent"}).empty());
-  util::pwrite_full(util::open_file(path_, O_RDWR).get(), util::Buffer(65536, 1), 0, "file");
-  EXPECT_TRUE(incomplete_files(directory_.path()).empty());
-  EXPECT_TRUE(incomplete_files(directory_.path() / "absent").empty());
 }
 
 // A small file system of its own; needs root, mkfs.ext4 and loop devices.
