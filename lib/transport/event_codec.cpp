@@ -36,34 +36,46 @@ bool decode_records(util::Bytes records, Event& event) {
 
 }  // namespace
 
+bool EventDecoder::next(Event& event) noexcept {
+  while (!bytes_.empty())
+    if (take(event)) return true;
+  return false;
+}
+
+// True when there was an event to be answered.
+bool EventDecoder::take(Event& event) noexcept {
+  event = {};
+  const util::Bytes bytes = bytes_;
+  const auto event_len =
+      bytes.size() < abi::kMetadataBytes ? std::uint32_t{0} : field<std::uint32_t>(bytes, 0);
+  if (event_len < abi::kMetadataBytes || event_len > bytes.size()) {
+    ++malformed_;
+    bytes_ = {};
+    return false;
+  }
+  bytes_ = bytes.subspan(event_len);
+  const auto metadata_len = field<std::uint16_t>(bytes, 6);
+  event.mask = field<std::uint64_t>(bytes, 8);
+  event.fd = field<std::int32_t>(bytes, 16);
+  event.pid = field<std::int32_t>(bytes, 20);
+  const bool is_known = field<std::uint8_t>(bytes, 4) == abi::kMetadataVersion &&
+                        metadata_len >= abi::kMetadataBytes && metadata_len <= event_len;
+  if (!is_known || !decode_records(bytes.subspan(metadata_len, event_len - metadata_len), event))
+    ++malformed_;
+  if ((event.mask & abi::kQueueOverflow) != 0) {
+    ++overflows_;
+    return false;
+  }
+  return event.fd >= 0;
+}
+
 DecodedEvents decode_events(util::Bytes bytes) {
   DecodedEvents out;
-  while (!bytes.empty()) {
-    if (bytes.size() < abi::kMetadataBytes) {
-      ++out.malformed;
-      break;
-    }
-    const auto event_len = field<std::uint32_t>(bytes, 0);
-    const auto metadata_len = field<std::uint16_t>(bytes, 6);
-    if (event_len < abi::kMetadataBytes || event_len > bytes.size()) {
-      ++out.malformed;
-      break;
-    }
-    Event event;
-    event.mask = field<std::uint64_t>(bytes, 8);
-    event.fd = field<std::int32_t>(bytes, 16);
-    event.pid = field<std::int32_t>(bytes, 20);
-    const bool is_known = field<std::uint8_t>(bytes, 4) == abi::kMetadataVersion &&
-                          metadata_len >= abi::kMetadataBytes && metadata_len <= event_len;
-    if (!is_known || !decode_records(bytes.subspan(metadata_len, event_len - metadata_len), event))
-      ++out.malformed;
-    if ((event.mask & abi::kQueueOverflow) != 0) {
-      ++out.overflows;
-    } else if (event.fd >= 0) {
-      out.events.push_back(event);
-    }
-    bytes = bytes.subspan(event_len);
-  }
+  EventDecoder decoder(bytes);
+  for (Event event; decoder.next(event);)
+    out.events.push_back(event);
+  out.malformed = decoder.malformed();
+  out.overflows = decoder.overflows();
   return out;
 }
 

@@ -28,7 +28,27 @@ struct DecodedEvents {
 
 // Takes every whole event, in order.  An event with a descriptor is never lost because of a bad
 // or unknown record behind it: it comes out without a range.  What cannot be told apart any more
-// (a wrong length) ends the decoding and counts as one malformed event.  Throws nothing.
+// (a wrong length) ends the decoding and counts as one malformed event.
 DecodedEvents decode_events(util::Bytes bytes);
+
+// The same one by one, without memory of its own.
+class EventDecoder {
+ public:
+  // Borrows the bytes.
+  explicit EventDecoder(util::Bytes bytes) noexcept : bytes_(bytes) {}
+
+  // False when there are no more.
+  bool next(Event& event) noexcept;
+
+  std::size_t malformed() const noexcept { return malformed_; }
+  std::size_t overflows() const noexcept { return overflows_; }
+
+ private:
+  bool take(Event& event) noexcept;
+
+  util::Bytes bytes_;
+  std::size_t malformed_ = 0;
+  std::size_t overflows_ = 0;
+};
 
 }  // namespace ondemand::transport

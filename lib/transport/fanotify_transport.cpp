@@ -90,15 +90,14 @@ void FanotifyTransport::read_events(std::size_t reader) {
         journal_.unreserve();
         throw;
       }
-      DecodedEvents decoded;
-      const std::vector<Journal::Pending> events = journal_.accept(reader, len, &decoded);
-      if (decoded.malformed > 0 || decoded.overflows > 0) {
-        notes_.malformed.fetch_add(decoded.malformed);
-        log_.warning("unreadable kernel event",
-                     {{"malformed", decoded.malformed}, {"overflows", decoded.overflows}});
-      }
+      const Journal::Batch events = journal_.accept(reader, len);
       for (const Journal::Pending& pending : events)
         handle(pending);
+      if (events.malformed > 0 || events.overflows > 0) {
+        notes_.malformed.fetch_add(events.malformed);
+        log_.warning("unreadable kernel event",
+                     {{"malformed", events.malformed}, {"overflows", events.overflows}});
+      }
     } catch (const std::exception& error) {
       // The kernel has refused the reader itself (no descriptor left, for instance).
       log_.error("kernel events not readable", {{"reason", error.what()}});

@@ -24,10 +24,10 @@ std::size_t Guard::step(int timeout_ms) {
   } catch (const std::exception&) {
     // The kernel has refused that reader itself.
   }
-  const std::vector<Journal::Pending> events = journal_.accept(0, len);
+  const Journal::Batch events = journal_.accept(0, len);
   for (const Journal::Pending& pending : events)
     answer(pending);
-  return events.size();
+  return events.count;
 }
 
 void Guard::answer(const Journal::Pending& pending) {

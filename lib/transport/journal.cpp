@@ -14,9 +14,8 @@
 namespace ondemand::transport {
 
 namespace {
-// One event of the pre-content class is 48 bytes long.
-constexpr std::size_t kReadBytes =
-    Journal::kEventsPerRead * (abi::kMetadataBytes + abi::kRangeRecordBytes);
+// An event without a range has no record; one with a range is twice as long.
+constexpr std::size_t kReadBytes = Journal::kEventsPerRead * abi::kMetadataBytes;
 }  // namespace
 
 // The descriptor is stored last and cleared first: it alone says that a slot is in use.
@@ -96,27 +95,28 @@ std::size_t Journal::put(const Event& event) {
   return index;
 }
 
-std::vector<Journal::Pending> Journal::accept(std::size_t reader, std::size_t len,
-                                              DecodedEvents* decoded) {
+Journal::Batch Journal::accept(std::size_t reader, std::size_t len) noexcept {
   const util::MutableBytes bytes = buffer(reader);
-  DecodedEvents got = decode_events(bytes.first(std::min(len, bytes.size())));
-  std::vector<Pending> pending;
+  EventDecoder decoder(bytes.first(std::min(len, bytes.size())));
+  Batch batch;
   {
     const std::lock_guard lock(mutex_);
-    for (const Event& event : got.events)
-      pending.push_back({put(event), event, 0});
+    for (Event event; decoder.next(event); ++batch.count)
+      batch.events[batch.count] = {put(event), event, 0};
     reserved_ -= kEventsPerRead;
   }
+  batch.malformed = decoder.malformed();
+  batch.overflows = decoder.overflows();
   // From here on the slots tell it; before, a successor would have read the buffer.
   // Stores of one thread become visible in their order when it is killed; only the compiler must
   // keep it.
   std::atomic_signal_fence(std::memory_order_seq_cst);
   std::memset(bytes.data(), 0, bytes.size());
-  if (decoded != nullptr) *decoded = std::move(got);
-  return pending;
+  return batch;
 }
 
-void Journal::done(std::size_t slot) {
+// free_ has had room for all slots since the constructor.
+void Journal::done(std::size_t slot) noexcept {
   shared_->answered.fetch_add(1, std::memory_order_relaxed);
   shared_->slot(readers_, slot)->fd.store(-1, std::memory_order_release);
   const std::lock_guard lock(mutex_);

@@ -13,6 +13,7 @@
 // the journal at the same time (the supervisor sees to that).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,7 +35,8 @@ class Journal {
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  static constexpr std::size_t kEventsPerRead = 8;
+  // As many as a buffer can hold; half of that where all have a range.
+  static constexpr std::size_t kEventsPerRead = 16;
 
   // An event that waits for its answer.
   struct Pending {
@@ -43,17 +45,26 @@ class Journal {
     std::uint32_t replays = 0;  // how many processes died while it waited
   };
 
+  // What one read gave.
+  struct Batch {
+    std::array<Pending, kEventsPerRead> events;
+    std::size_t count = 0;
+    std::size_t malformed = 0;  // see DecodedEvents
+    std::size_t overflows = 0;
+    const Pending* begin() const { return events.data(); }
+    const Pending* end() const { return events.data() + count; }
+  };
+
   // Reserves room for one read; false when the journal is full (then read nothing, wait).
   bool reserve();
   void unreserve();
   // Where reader number `reader` reads to; all zero.  Range: reader < readers.
   util::MutableBytes buffer(std::size_t reader);
-  // Takes over the first `len` bytes of the buffer and clears it.  Ends the reservation.
-  // The counts of what was wrong are added up in `decoded`.
-  std::vector<Pending> accept(std::size_t reader, std::size_t len,
-                              DecodedEvents* decoded = nullptr);
+  // Takes over the first `len` bytes of the buffer and clears it.  Ends the reservation.  Needs no
+  // memory: who waits must be answered also where there is none.
+  Batch accept(std::size_t reader, std::size_t len) noexcept;
   // The event is answered.  Close its descriptor after this, not before.
-  void done(std::size_t slot);
+  void done(std::size_t slot) noexcept;
 
   // For a successor: everything that a predecessor left, each with one more replay.  Forgets
   // all reservations.

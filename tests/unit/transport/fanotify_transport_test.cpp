@@ -13,6 +13,7 @@
 
 #include "support/fake_source.h"
 #include "support/frame_blob.h"
+#include "support/no_memory.h"
 #include "support/temporary_directory.h"
 #include "transport/fanotify_abi.h"
 #include "transport/guard.h"
@@ -120,6 +121,18 @@ TEST_F(FanotifyTransportTest, AFailedFetchIsEioAndALaterOneIsNot) {
   EXPECT_EQ(read(0, 4096), expected(0, 4096));
 }
 
+TEST_F(FanotifyTransportTest, AReaderIsAnsweredAlsoWhereThereIsNoMemory) {
+  start();
+  {
+    const test::NoMemory no_memory;
+    for (std::size_t i = 0; i < 2 * journal_.kEventsPerRead; ++i)
+      EXPECT_EQ(read(0, 4096), std::nullopt);
+  }
+  EXPECT_EQ(read(0, 4096), expected(0, 4096));
+  transport_->stop(std::chrono::milliseconds(0));
+  EXPECT_EQ(journal_.outstanding(), 0U);
+}
+
 TEST_F(FanotifyTransportTest, CorruptBytesNeverReachTheFile) {
   start();
   source_->flip_byte(blob_.blob->digest, 10);
@@ -177,7 +190,7 @@ TEST_F(FanotifyTransportTest, ASuccessorAnswersWhatWasReadAndNotAnswered) {
   // As a worker that dies after its read(): the event is in the journal only.
   ASSERT_TRUE(group_->wait(10000));
   ASSERT_TRUE(journal_.reserve());
-  ASSERT_EQ(journal_.accept(0, group_->read(journal_.buffer(0))).size(), 1U);
+  ASSERT_EQ(journal_.accept(0, group_->read(journal_.buffer(0))).count, 1U);
   transport_.reset();
   start();
   EXPECT_EQ(reader.get(), expected(0, 4096));

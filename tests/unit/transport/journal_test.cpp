@@ -22,7 +22,8 @@ std::size_t deliver(Journal& journal, std::size_t reader, std::initializer_list<
   return bytes.size();
 }
 
-std::vector<int> fds_of(const std::vector<Journal::Pending>& pending) {
+template <class Events>
+std::vector<int> fds_of(const Events& pending) {
   std::vector<int> fds;
   for (const Journal::Pending& entry : pending)
     fds.push_back(entry.event.fd);
@@ -36,8 +37,8 @@ TEST(Journal, HandsOutWhatWasReadAndForgetsWhatIsDone) {
   const auto pending = journal.accept(1, deliver(journal, 1, {7, 8}));
   EXPECT_EQ(fds_of(pending), (std::vector<int>{7, 8}));
   EXPECT_EQ(journal.outstanding(), 2U);
-  EXPECT_EQ(pending[1].event.range, (util::ByteRange{8 * 4096, 4096}));
-  journal.done(pending[0].slot);
+  EXPECT_EQ(pending.events[1].event.range, (util::ByteRange{8 * 4096, 4096}));
+  journal.done(pending.begin()->slot);
   EXPECT_EQ(fds_of(journal.recover()), (std::vector<int>{8}));
   EXPECT_EQ(journal.answered(), 1U);
 }
@@ -62,13 +63,13 @@ TEST(Journal, FindsAnEventOnceThatIsInASlotAndStillInTheBuffer) {
 TEST(Journal, CountsTheDeathsThatAnEventOutlived) {
   Journal journal(1, 16);
   ASSERT_TRUE(journal.reserve());
-  EXPECT_EQ(journal.accept(0, deliver(journal, 0, {5})).front().replays, 0U);
+  EXPECT_EQ(journal.accept(0, deliver(journal, 0, {5})).begin()->replays, 0U);
   EXPECT_EQ(journal.recover().front().replays, 1U);
   EXPECT_EQ(journal.recover().front().replays, 2U);
 }
 
 TEST(Journal, TakesNoMoreThanItCanHold) {
-  Journal journal(2, 16);
+  Journal journal(2, 2 * Journal::kEventsPerRead);
   ASSERT_TRUE(journal.reserve());
   ASSERT_TRUE(journal.reserve());
   EXPECT_FALSE(journal.reserve());
@@ -77,9 +78,35 @@ TEST(Journal, TakesNoMoreThanItCanHold) {
   EXPECT_TRUE(journal.reserve());
   EXPECT_FALSE(journal.reserve());
   journal.unreserve();
-  journal.done(pending[0].slot);
+  journal.done(pending.begin()->slot);
   EXPECT_TRUE(journal.reserve());
   EXPECT_TRUE(journal.reserve());
+}
+
+TEST(Journal, HasRoomForAReadOfTheShortestEvents) {
+  Journal journal(1, Journal::kEventsPerRead);
+  ASSERT_TRUE(journal.reserve());
+  util::Buffer bytes;
+  for (int fd = 0; bytes.size() < journal.buffer(0).size(); ++fd)
+    test::append_metadata(bytes, 24, 0x00100000, fd);
+  ASSERT_EQ(bytes.size(), journal.buffer(0).size());
+  std::copy(bytes.begin(), bytes.end(), journal.buffer(0).begin());
+  EXPECT_EQ(journal.accept(0, bytes.size()).count, Journal::kEventsPerRead);
+  EXPECT_EQ(journal.outstanding(), Journal::kEventsPerRead);
+}
+
+TEST(Journal, CountsWhatWasWrong) {
+  Journal journal(1, Journal::kEventsPerRead);
+  ASSERT_TRUE(journal.reserve());
+  util::Buffer bytes;
+  test::append_event(bytes, 5, 0, 4096);
+  test::append_metadata(bytes, 24, 0x4000, -1);  // FAN_Q_OVERFLOW
+  test::append_metadata(bytes, 4096, 0x00100000, 6);
+  std::copy(bytes.begin(), bytes.end(), journal.buffer(0).begin());
+  const Journal::Batch batch = journal.accept(0, bytes.size());
+  EXPECT_EQ(fds_of(batch), std::vector<int>{5});
+  EXPECT_EQ(batch.malformed, 1U);
+  EXPECT_EQ(batch.overflows, 1U);
 }
 
 TEST(Journal, OutlivesTheProcessThatWroteIt) {
