@@ -2,15 +2,18 @@
 #include "transport/process.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <memory>
 
@@ -19,9 +22,13 @@
 
 namespace ondemand::transport {
 
-pid_t clone_sharing_files(std::atomic<int>& pid_out) {
+pid_t clone_sharing_files(std::atomic<int>& pid_out, util::Fd& pidfd_out) {
   clone_args args{};
-  args.flags = CLONE_FILES | CLONE_PARENT_SETTID;
+  // The descriptor at once: a child that is there but could not be watched would be worse than
+  // none.
+  int pidfd = -1;
+  args.flags = CLONE_FILES | CLONE_PARENT_SETTID | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
   args.exit_signal = SIGCHLD;
   args.parent_tid = reinterpret_cast<std::uintptr_t>(&pid_out);
   // The C library remembers the thread's number where the kernel clears it at the end; a fork(2)
@@ -33,12 +40,17 @@ pid_t clone_sharing_files(std::atomic<int>& pid_out) {
   }
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) throw util::errno_error("process", "clone", errno);
+  if (pid > 0) pidfd_out = util::Fd(pidfd);
   return static_cast<pid_t>(pid);
 }
 
 util::Fd open_pidfd(pid_t pid) {
   if (pid <= 0) return {};
-  return util::Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  util::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  // EINVAL, ENOENT in newer kernels: the number is that of another's thread by now.
+  if (!fd && errno != ESRCH && errno != EINVAL && errno != ENOENT)
+    throw util::errno_error("process", "open descriptor", errno);
+  return fd;
 }
 
 std::vector<int> open_descriptors() {
@@ -56,8 +68,22 @@ std::vector<int> open_descriptors() {
 
 void close_all_except(std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
-  for (const int fd : open_descriptors())
-    if (!std::binary_search(keep.begin(), keep.end(), fd)) ::close(fd);
+  keep.push_back(INT_MAX);
+  int first = 0;  // that is not known to be kept
+  for (const int fd : keep) {
+    if (fd > first && ::syscall(SYS_close_range, first, fd - 1, 0) != 0)
+      throw util::errno_error("descriptors", "close", errno);
+    first = fd == INT_MAX ? fd : std::max(first, fd + 1);
+  }
+}
+
+void leave_standard_streams() {
+  const util::Fd null = util::open_file("/dev/null", O_RDWR);
+  struct stat status {};
+  const bool is_log =
+      ::fstat(STDERR_FILENO, &status) == 0 && (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (fd != STDERR_FILENO || !is_log) ::dup2(null.get(), fd);
 }
 
 util::Fd block_signals() {

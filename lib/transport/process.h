@@ -15,17 +15,22 @@ namespace ondemand::transport {
 
 // Like fork(2), with the descriptor table shared.  0 in the child.  The kernel writes the child's
 // number to `pid_out` (in shared memory) before the child runs, so that it is known even if the
-// parent is killed meanwhile.  The caller has one thread.  Throws kIo.
-pid_t clone_sharing_files(std::atomic<int>& pid_out);
+// parent is killed meanwhile.  `pidfd_out` is set in the parent: readable when the child has ended.
+// The caller has one thread.  Throws kIo, and then there is no child.
+pid_t clone_sharing_files(std::atomic<int>& pid_out, util::Fd& pidfd_out);
 
-// Readable when the process has ended.  Not open when there is no such process.
+// Readable when the process has ended.  Not open when there is no such process.  Throws kIo.
 util::Fd open_pidfd(pid_t pid);
 
 // Numbers of all descriptors of this process, ascending.  Throws kIo.
 std::vector<int> open_descriptors();
 
-// Closes every descriptor that is not in `keep`.
+// Closes every descriptor that is not in `keep`.  Opens none for it.  Throws kIo.
 void close_all_except(std::vector<int> keep);
+
+// Makes /dev/null of them: whoever reads our standard output must see its end when demandd ends.  A
+// log file or the socket of the journal stays.  Throws kIo.
+void leave_standard_streams();
 
 // Blocks the signals that end or stop a daemon (TERM, INT, HUP, QUIT, USR1) and those that a
 // daemon has no use for (IO, PIPE); children inherit that.  Returns a descriptor that reads the

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "transport/supervisor.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +28,14 @@ constexpr std::chrono::seconds kDrainLimit{45};
 // A worker that dies sooner and answered nothing has failed by itself, not by an accident.
 constexpr std::chrono::milliseconds kShortLife{2000};
 constexpr std::chrono::seconds kLongestPause{30};
+// How soon that is tried again for which there was no process, descriptor or memory.
+// Unit: milliseconds.
+constexpr int kRetryMs = 100;
+// After so many tries to start a worker readers do not wait for it any longer.
+constexpr int kStartTries = 5;
+// The chief goes round that often while no worker lives.  Unit: milliseconds.
+constexpr int kStandInMs = 20;
+constexpr std::chrono::seconds kBetweenComplaints{10};
 
 util::Fd make_event() {
   util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -51,6 +57,10 @@ bool is_readable(const util::Fd& fd) {
   if (!fd) return true;  // no such process any more
   pollfd poll{fd.get(), POLLIN, 0};
   return ::poll(&poll, 1, 0) > 0;
+}
+
+void pause_for(int milliseconds) {
+  ::poll(nullptr, 0, milliseconds);
 }
 
 }  // namespace
@@ -88,25 +98,55 @@ int Supervisor::run() {
   base_fds_ = open_descriptors();
   shared_->chief_pid = ::getpid();
   start_worker();
-  start_deputy();
   return be_chief();
+}
+
+// False when it failed, for want of a process, a descriptor or memory: it is to be done again.
+// The end of the chief is never an answer to that (see run()).
+template <class Thing>
+bool Supervisor::attempt(std::string_view what, const Thing& thing) noexcept {
+  try {
+    thing();
+    return true;
+  } catch (const std::exception& error) {
+    complain(what, error.what());
+    return false;
+  }
+}
+
+template <class Thing>
+void Supervisor::insist(std::string_view what, const Thing& thing) noexcept {
+  while (!attempt(what, thing))
+    pause_for(kRetryMs);
+}
+
+void Supervisor::complain(std::string_view what, const char* reason) noexcept {
+  const auto now = Clock::now();
+  if (now < complain_at_) return;
+  complain_at_ = now + kBetweenComplaints;
+  try {
+    log_.error("not possible now, tried again", {{"action", what}, {"reason", reason}});
+  } catch (const std::exception&) {
+    // It is tried again also where it cannot be told.
+  }
 }
 
 void Supervisor::start_worker() {
   shared_->worker_state = kStarting;
   answered_at_start_ = survival_.answered();
   started_at_ = Clock::now();
-  if (clone_sharing_files(shared_->worker_pid) == 0) be_worker();
-  worker_pidfd_ = open_pidfd(shared_->worker_pid);
+  if (clone_sharing_files(shared_->worker_pid, worker_pidfd_) == 0) be_worker();
   is_worker_alive_ = true;
+  is_standing_in_ = false;
+  failed_starts_ = 0;
 }
 
 void Supervisor::start_deputy() {
-  if (clone_sharing_files(shared_->deputy_pid) == 0) be_deputy();
-  deputy_pidfd_ = open_pidfd(shared_->deputy_pid);
+  if (!own_pidfd_) own_pidfd_ = open_pidfd(::getpid());
+  if (clone_sharing_files(shared_->deputy_pid, deputy_pidfd_) == 0) be_deputy();
 }
 
-void Supervisor::be_worker() {
+void Supervisor::be_worker() noexcept {
   int status = 1;
   try {
     status = hooks_.run_worker(stop_event_.get(), [this] {
@@ -123,106 +163,114 @@ void Supervisor::be_worker() {
 }
 
 // Opens no descriptor: the chief closes what it does not know.
-void Supervisor::be_deputy() {
+void Supervisor::be_deputy() noexcept {
   for (;;) {
     pollfd polls[2] = {{own_pidfd_.get(), POLLIN, 0}, {guard_event_.get(), POLLIN, 0}};
     if (::poll(polls, 2, -1) < 0) continue;
     if ((polls[1].revents & POLLIN) != 0) be_guard();
     if ((polls[0].revents & POLLIN) != 0) break;
   }
-  int status = 1;
-  try {
-    take_over();
-    status = be_chief();
-  } catch (const std::exception& error) {
-    log_.error(error.what());
-  }
-  ::_exit(status);
+  take_over();
+  ::_exit(be_chief());
 }
 
 // The chief was killed: this process is the chief from now on.
-void Supervisor::take_over() {
-  log_.warning("main process died, its deputy takes over", {{"pid", ::getpid()}});
+void Supervisor::take_over() noexcept {
   shared_->chief_pid = ::getpid();
-  hooks_.on_take_over();
+  attempt("take over", [this] {
+    log_.warning("main process died, its deputy takes over", {{"pid", ::getpid()}});
+    hooks_.on_take_over();
+  });
+  // That of the dead chief, open until now; where there is no other descriptor, its place is one.
+  own_pidfd_.reset();
   // release(): the old numbers may belong to nobody or to somebody else by now.
-  own_pidfd_.release();
   worker_pidfd_.release();
   deputy_pidfd_.release();
-  own_pidfd_ = open_pidfd(::getpid());
-  worker_pidfd_ = open_pidfd(shared_->worker_pid);
+  // Two workers at a time must never be.
+  insist("find the worker", [this] { worker_pidfd_ = open_pidfd(shared_->worker_pid); });
   is_worker_alive_ = worker_pidfd_.is_open();
   started_at_ = Clock::now();
   answered_at_start_ = survival_.answered();
   is_ready_told_ = shared_->was_ever_ready;
   if (shared_->is_stopping) kill_at_ = Clock::now() + kDrainLimit;
-  start_deputy();
-  if (!is_worker_alive_) worker_died();
+  if (!is_worker_alive_) attempt("note a death", [this] { worker_died(); });
 }
 
-void Supervisor::be_guard() {
+void Supervisor::be_guard() noexcept {
   ::unshare(CLONE_FILES);  // the chief's end must not touch ours, nor ours the chief's
   try {
     survival_.prepare_guard();
     // Here, since the chief may be killed before it comes to that.
     hooks_.on_becoming_guard();
-    shared_->is_guarding = true;
-    raise(note_event_);
-    ::setsid();
-    [[maybe_unused]] const int ignored = ::chdir("/");
-    // Whoever reads our standard output must see its end when demandd ends.  A log file or the
-    // socket of the journal stays.
-    const util::Fd null = util::open_file("/dev/null", O_RDWR);
-    struct stat status {};
-    const bool is_log = ::fstat(STDERR_FILENO, &status) == 0 &&
-                        (S_ISREG(status.st_mode) || S_ISSOCK(status.st_mode));
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
-      if (fd != STDERR_FILENO || !is_log) ::dup2(null.get(), fd);
-    survival_.run_guard();
   } catch (const std::exception& error) {
     log_.error(error.what());
     ::_exit(1);
   }
+  // From here on nobody else is there, and nothing ends it before its time.
+  shared_->is_guarding = true;
+  raise(note_event_);
+  ::setsid();
+  [[maybe_unused]] const int ignored = ::chdir("/");
+  attempt("leave the standard output", leave_standard_streams);
+  insist("guard", [this] { survival_.run_guard(); });
   ::_exit(0);
 }
 
-int Supervisor::be_chief() {
-  while (step_chief()) {
-  }
+int Supervisor::be_chief() noexcept {
+  for (bool goes_on = true; goes_on;)
+    if (!attempt("go on", [&] { goes_on = step_chief(); })) pause_for(kRetryMs);
   return end();
+}
+
+void Supervisor::mind_deputy() {
+  if (!is_readable(deputy_pidfd_)) return;
+  if (deputy_pidfd_) ::waitpid(shared_->deputy_pid, nullptr, WNOHANG);
+  deputy_pidfd_.reset();
+  attempt("start the deputy", [this] { start_deputy(); });
+}
+
+// Starts a worker, or does meanwhile what can be done without.  Returns how long nothing else has
+// to be done.  Unit: milliseconds.
+int Supervisor::replace_worker() {
+  if (has_leak_ && !attempt("close descriptors", [this] { close_leaked(); })) return kStandInMs;
+  if (Clock::now() >= restart_at_) {
+    if (attempt("start a worker", [this] { start_worker(); })) return kStandInMs;
+    ++failed_starts_;
+    restart_at_ = Clock::now() + std::chrono::milliseconds(kRetryMs);
+  }
+  if (failed_starts_ > 0 && failed_starts_ < kStartTries) return kStandInMs;
+  return attempt("refuse reads", [this] { stand_in(); }) ? 0 : kStandInMs;
+}
+
+// Answers in place of a worker.  First for the one that died: until then nobody but that one knows
+// what of the kernel's requests is unanswered.
+void Supervisor::stand_in() {
+  if (!is_standing_in_) survival_.refuse_outstanding();
+  is_standing_in_ = true;
+  survival_.stand_in(kStandInMs);
 }
 
 // Waits for one thing to happen.  False when demandd is to end and no worker is left.
 bool Supervisor::step_chief() {
-  if (!is_worker_alive_) {
-    if (shared_->is_stopping) return false;
-    if (Clock::now() >= restart_at_) {
-      start_worker();
-    } else {
-      survival_.stand_in(20);
-    }
-  }
+  if (!is_worker_alive_ && shared_->is_stopping) return false;
+  mind_deputy();
+  int wait_ms = is_worker_alive_ ? 1000 : replace_worker();
+  if (!deputy_pidfd_) wait_ms = std::min(wait_ms, kRetryMs);
   pollfd polls[4] = {{signals_.get(), POLLIN, 0},
                      {note_event_.get(), POLLIN, 0},
                      {deputy_pidfd_.get(), POLLIN, 0},
                      {is_worker_alive_ ? worker_pidfd_.get() : -1, POLLIN, 0}};
-  ::poll(polls, 4, is_worker_alive_ ? 1000 : 0);
+  ::poll(polls, 4, wait_ms);
   if (const int signal = take_signal(signals_.get()); signal != 0 && signal != SIGHUP) {
     if (shared_->is_stopping) kill_at_ = Clock::now();  // asked twice: no more patience
     ask_to_stop();
   }
   lower(note_event_);
-  if (shared_->was_ever_ready && !is_ready_told_) {
-    is_ready_told_ = true;
-    hooks_.on_ready();
-  }
-  if (is_readable(deputy_pidfd_)) {
-    ::waitpid(shared_->deputy_pid, nullptr, WNOHANG);
-    start_deputy();
-  }
+  if (shared_->was_ever_ready && !is_ready_told_)
+    is_ready_told_ = attempt("tell that all is watched", hooks_.on_ready);
   if (!is_worker_alive_) return true;
   if (is_readable(worker_pidfd_)) {
-    worker_died();
+    attempt("note a death", [this] { worker_died(); });
   } else if (shared_->is_stopping && Clock::now() >= kill_at_) {
     log_.warning("worker does not end, killing it");
     ::kill(shared_->worker_pid, SIGKILL);
@@ -242,19 +290,20 @@ void Supervisor::ask_to_stop() {
 
 void Supervisor::worker_died() {
   int status = 0;
-  const bool is_ours = ::waitpid(shared_->worker_pid, &status, WNOHANG) > 0;
+  // Its number may soon be another's.
+  const int pid = shared_->worker_pid.exchange(0);
+  const bool is_ours = pid > 0 && ::waitpid(pid, &status, WNOHANG) > 0;
   const bool was_ready = shared_->worker_state != kStarting;
   is_worker_alive_ = false;
   worker_pidfd_.reset();
-  close_leaked();
+  has_leak_ = true;
   if (shared_->is_stopping || survival_.is_dead()) return;
   if (shared_->worker_state == kDone && !shared_->was_ever_ready) return;
   const std::string cause = !is_ours              ? "unknown"
                             : WIFSIGNALED(status) ? util::concat("signal ", WTERMSIG(status))
                                                   : util::concat("exit ", WEXITSTATUS(status));
-  log_.error("worker died, starting another", {{"pid", shared_->worker_pid.load()},
-                                               {"cause", cause},
-                                               {"waiting", survival_.descriptors().size()}});
+  log_.error("worker died, starting another",
+             {{"pid", pid}, {"cause", cause}, {"waiting", survival_.descriptors().size()}});
   note_death(was_ready, !is_ours || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }
 
@@ -273,7 +322,6 @@ void Supervisor::note_death(bool was_ready, bool was_killed) {
   restart_at_ += pause;
   log_.error("workers die at once, reads of missing data are refused meanwhile",
              {{"deaths", failures_}, {"pause_seconds", pause.count()}});
-  survival_.refuse_outstanding();
 }
 
 void Supervisor::close_leaked() {
@@ -284,33 +332,40 @@ void Supervisor::close_leaked() {
   for (const int fd : survival_.descriptors())
     keep.push_back(fd);
   close_all_except(std::move(keep));
+  has_leak_ = false;
 }
 
-int Supervisor::end() {
+int Supervisor::end() noexcept {
   const bool is_failed_start = !shared_->was_ever_ready && shared_->worker_state == kDone;
-  survival_.refuse_outstanding();
+  insist("close descriptors", [this] { close_leaked(); });
+  insist("refuse reads", [this] { survival_.refuse_outstanding(); });
   if (is_failed_start && !shared_->is_stopping) {
     end_deputy();
     return shared_->worker_status == 0 ? 1 : shared_->worker_status.load();
   }
   const bool is_dead = survival_.is_dead();
-  if (is_dead || !survival_.needs_guard()) {
+  bool needs_guard = !is_dead;  // also where that cannot be told
+  if (!is_dead) attempt("look for users", [&] { needs_guard = survival_.needs_guard(); });
+  if (!needs_guard) {
     end_deputy();
     return is_dead ? 1 : 0;
   }
   // Two attempts: a deputy that was killed just now is made anew.
   if (!leave_guard() && !leave_guard()) {
-    log_.error("no guard could be left behind, guarding in the main process");
-    survival_.run_guard();
+    insist("guard", [this] {
+      log_.error("no guard could be left behind, guarding in the main process");
+      survival_.run_guard();
+    });
     end_deputy();
     return 1;
   }
-  hooks_.on_guarded(shared_->deputy_pid);
+  attempt("tell of the guard", [this] { hooks_.on_guarded(shared_->deputy_pid); });
   return 0;
 }
 
 bool Supervisor::leave_guard() {
-  if (is_readable(deputy_pidfd_)) start_deputy();
+  mind_deputy();
+  if (!deputy_pidfd_) return false;
   raise(guard_event_);
   while (!shared_->is_guarding) {
     pollfd polls[2] = {{note_event_.get(), POLLIN, 0}, {deputy_pidfd_.get(), POLLIN, 0}};

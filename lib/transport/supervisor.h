@@ -18,6 +18,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "transport/survival.h"
@@ -50,7 +51,8 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   // Returns the exit status of demandd when a signal asked for the end, when the first worker
-  // could not begin, or when the kernel's side has died.
+  // could not begin, or when the kernel's side has died.  Throws only before there is a worker:
+  // later the caller, which then closes all, would close it for the other processes as well.
   int run();
 
  private:
@@ -59,19 +61,27 @@ class Supervisor {
 
   void start_worker();
   void start_deputy();
-  [[noreturn]] void be_worker();
-  [[noreturn]] void be_deputy();
-  [[noreturn]] void be_guard();
-  int be_chief();
+  [[noreturn]] void be_worker() noexcept;
+  [[noreturn]] void be_deputy() noexcept;
+  [[noreturn]] void be_guard() noexcept;
+  int be_chief() noexcept;
   bool step_chief();
-  void take_over();
+  void take_over() noexcept;
+  void mind_deputy();
+  int replace_worker();
+  void stand_in();
   void worker_died();
   void note_death(bool was_ready, bool was_killed);
   void ask_to_stop();
-  int end();
+  int end() noexcept;
   bool leave_guard();
   void end_deputy();
   void close_leaked();
+  template <class Thing>
+  bool attempt(std::string_view what, const Thing& thing) noexcept;
+  template <class Thing>
+  void insist(std::string_view what, const Thing& thing) noexcept;
+  void complain(std::string_view what, const char* reason) noexcept;
 
   Survival& survival_;
   const SupervisorHooks hooks_;
@@ -83,11 +93,15 @@ class Supervisor {
   util::Fd own_pidfd_, worker_pidfd_, deputy_pidfd_;
   bool is_ready_told_ = false;
   bool is_worker_alive_ = false;
-  int failures_ = 0;  // deaths in a row of workers that got nothing done
+  bool has_leak_ = false;        // what a worker had opened is open still
+  bool is_standing_in_ = false;  // what it had not answered is refused
+  int failures_ = 0;             // deaths in a row of workers that got nothing done
+  int failed_starts_ = 0;        // in a row
   std::uint64_t answered_at_start_ = 0;
   Clock::time_point started_at_{};
   Clock::time_point restart_at_{};
   Clock::time_point kill_at_{};
+  Clock::time_point complain_at_{};
 };
 
 }  // namespace ondemand::transport

@@ -10,6 +10,9 @@
 
 #include <algorithm>
 
+#include "support/descriptor_limit.h"
+#include "util/error.h"
+
 namespace ondemand::transport {
 namespace {
 
@@ -17,13 +20,13 @@ TEST(Process, WhatAChildOpensStaysAfterItsDeathUnderTheSameNumber) {
   void* memory = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   auto* shared = new (memory) std::atomic<int>[2] {};
-  const pid_t child = clone_sharing_files(shared[0]);
+  util::Fd pidfd;
+  const pid_t child = clone_sharing_files(shared[0], pidfd);
   if (child == 0) {
     shared[1] = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::_exit(0);
   }
   EXPECT_EQ(shared[0], child);
-  const util::Fd pidfd = open_pidfd(child);
   pollfd poll{pidfd.get(), POLLIN, 0};
   ASSERT_EQ(::poll(&poll, 1, 10000), 1);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
@@ -35,6 +38,15 @@ TEST(Process, WhatAChildOpensStaysAfterItsDeathUnderTheSameNumber) {
 TEST(Process, HasNoDescriptorForAProcessThatIsNot) {
   EXPECT_FALSE(open_pidfd(0));
   EXPECT_FALSE(open_pidfd(-1));
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_FALSE(open_pidfd(child));
+}
+
+TEST(Process, DoesNotTakeOneThatItCannotHaveADescriptorOfForGone) {
+  const test::DescriptorLimit limit(0);
+  EXPECT_THROW(open_pidfd(::getpid()), util::Error);
 }
 
 TEST(Process, ClosesAllButWhatIsToBeKept) {
@@ -42,7 +54,8 @@ TEST(Process, ClosesAllButWhatIsToBeKept) {
   if (child == 0) {
     const int kept = ::open("/dev/null", O_RDONLY);
     const int lost = ::open("/dev/null", O_RDONLY);
-    close_all_except({0, 1, 2, kept});
+    const test::DescriptorLimit limit(0);
+    close_all_except({kept, 2, 0, 1, kept});
     const bool is_right = ::fcntl(kept, F_GETFD) >= 0 && ::fcntl(lost, F_GETFD) < 0 &&
                           open_descriptors() == std::vector<int>{0, 1, 2, kept};
     ::_exit(is_right ? 0 : 1);
