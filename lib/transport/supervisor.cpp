@@ -197,8 +197,9 @@ void Supervisor::take_over() noexcept {
 }
 
 void Supervisor::be_guard() noexcept {
-  ::unshare(CLONE_FILES);  // the chief's end must not touch ours, nor ours the chief's
   try {
+    // The chief's end must not touch ours, nor ours the chief's.
+    if (::unshare(CLONE_FILES) != 0) throw util::errno_error("guard", "unshare descriptors", errno);
     survival_.prepare_guard();
     // Here, since the chief may be killed before it comes to that.
     hooks_.on_becoming_guard();

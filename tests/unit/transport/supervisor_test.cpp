@@ -10,14 +10,17 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <new>
 #include <thread>
 
+#include "support/refused_call.h"
 #include "util/text.h"
 
 namespace ondemand::transport {
@@ -26,7 +29,7 @@ namespace {
 struct Notes {
   std::atomic<int> workers = 0, stood_in = 0, guard_pid = 0, chief_pid = 0, worker_pid = 0;
   std::atomic<int> errors = 0;  // lines of log
-  std::atomic<bool> is_used = false, may_guard_end = false;
+  std::atomic<bool> is_used = false, may_guard_end = false, has_filters = false;
   // Each is tried in vain once.
   std::atomic<bool> no_refusal = false, no_stand_in = false, no_look = false, no_guard = false;
 };
@@ -220,6 +223,20 @@ TEST_F(SupervisorTest, LeavesAGuardForWhoStillReads) {
   EXPECT_NE(notes_->guard_pid, chief_);
   EXPECT_FALSE(is_group_closed(0));
   notes_->may_guard_end = true;
+  EXPECT_TRUE(is_group_closed(10'000));
+}
+
+TEST_F(SupervisorTest, GuardsInTheMainProcessWhereNoOtherCanHaveDescriptorsOfItsOwn) {
+  start([this] { notes_->has_filters = test::refuse_call(SYS_unshare, EPERM); });
+  notes_->is_used = true;
+  ::kill(chief_, SIGTERM);
+  wait_for([this] { return notes_->guard_pid > 0; });
+  if (notes_->has_filters) {
+    EXPECT_EQ(notes_->guard_pid, chief_);
+  }
+  EXPECT_FALSE(is_group_closed(0));
+  notes_->may_guard_end = true;
+  EXPECT_EQ(end_of_chief(), notes_->has_filters ? W_EXITCODE(1, 0) : 0);
   EXPECT_TRUE(is_group_closed(10'000));
 }
 
