@@ -8,6 +8,7 @@
 #include "tar/tar_reader.h"
 #include "util/error.h"
 #include "util/fd.h"
+#include "util/stream.h"
 #include "util/text.h"
 
 namespace ondemand::tar {
@@ -68,16 +69,10 @@ std::vector<MemberLocation> index_entries(TarReader& reader, const std::string& 
 
 }  // namespace
 
-std::vector<MemberLocation> index_archive(util::ByteSource& source, const std::string& name) {
-  TarReader reader(source, name);
-  // Names alone matter here; whoever reads the data decides about the rest.
-  reader.on_loss([](const TarReader::Loss&) {});
-  return index_entries(reader, name);
-}
-
 std::vector<MemberLocation> index_archive_file(int fd, const std::string& name) {
   PositionedFile file(fd, name);
   TarReader reader(file, name, [&file](std::uint64_t len) { return file.skip(len); });
+  // Names alone matter here; whoever reads the data decides about the rest.
   reader.on_loss([](const TarReader::Loss&) {});
   return index_entries(reader, name);
 }

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "tar/entry.h"
-#include "util/stream.h"
 #include "util/units.h"
 
 namespace ondemand::tar {
@@ -22,12 +21,9 @@ struct MemberLocation {
   std::string link_target;               // links only: docker save links equal layers
 };
 
-// Members of other types and sparse files are left out.  `name` stands in messages.  Throws as
-// TarReader::next() does; kTooLarge above kMaxMembers.
-std::vector<MemberLocation> index_archive(util::ByteSource& source, const std::string& name);
-
-// The same for an open file, from its beginning, without reading the data.  Borrows `fd`; its
-// position does not matter and stays.
+// Of an open file, from its beginning, without reading the data.  Members of other types and sparse
+// files are left out.  Borrows `fd`; its position does not matter and stays.  `name` stands in
+// messages.  Throws as TarReader::next() does; kTooLarge above kMaxMembers.
 std::vector<MemberLocation> index_archive_file(int fd, const std::string& name);
 
 // Shows the path of every entry, of any type, to `visit` until that returns false.  Reads headers
