@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <thread>
 
 #include "blobctl/run.h"
 #include "cache/backing_file.h"
@@ -500,6 +502,22 @@ TEST_F(Blobctl, InspectShowsEveryFieldOfEachKind) {
   EXPECT_NE(out_.find(manifest_), std::string::npos);
   ASSERT_EQ(run({"inspect", "--json", image.bootstrap, "--path", "/numbers"}), 0) << err_;
   EXPECT_FALSE(json::parse(out_)["extents"].empty());
+}
+
+TEST_F(Blobctl, InspectSurvivesAFileThatIsCutMeanwhile) {
+  const util::Buffer whole = util::read_file(at("boot"), 1 << 26);
+  std::atomic<bool> is_done = false;
+  std::thread cutter([&] {
+    const util::Fd fd = util::open_file(at("boot"), O_WRONLY);
+    while (!is_done) {
+      EXPECT_EQ(::ftruncate(fd.get(), 0), 0);
+      util::pwrite_full(fd.get(), whole, 0, "boot");
+    }
+  });
+  for (int i = 0; i < 1000; ++i)
+    EXPECT_LE(run({"inspect", at("boot")}), 1) << err_;
+  is_done = true;
+  cutter.join();
 }
 
 TEST_F(Blobctl, InspectOfSomethingElseIsOneLine) {

@@ -39,6 +39,15 @@ bool is_bootstrap(util::Bytes bytes) {
   return magic == 0xE0F5E1E2U;  // EROFS_SUPER_MAGIC_V1
 }
 
+bool is_index(util::Bytes bytes) {
+  const auto& magic = format::kChunkIndexMagic;
+  return bytes.size() >= sizeof magic && std::memcmp(bytes.data(), &magic, sizeof magic) == 0;
+}
+
+bool is_manifest(util::Bytes bytes) {
+  return !bytes.empty() && bytes[0] == '{';
+}
+
 InspectReport inspect_bootstrap(util::Bytes bytes, const std::string& name,
                                 const std::string& path) {
   const erofs::BootstrapReader reader(bytes, name);
@@ -161,15 +170,17 @@ void print_fields(const Fields& fields, std::ostream& out) {
 
 }  // namespace
 
+bool is_inspectable(util::Bytes head) {
+  return is_bootstrap(head) || is_index(head) || is_manifest(head);
+}
+
 InspectReport inspect_bytes(util::Bytes bytes, const std::string& name, const std::string& path) {
   if (is_bootstrap(bytes)) return inspect_bootstrap(bytes, name, path);
   if (!path.empty())
     throw Error(ErrorCode::kUsage,
                 util::concat(name, ": inspect: --path is for a bootstrap, which this is not"));
-  const auto& magic = format::kChunkIndexMagic;
-  if (bytes.size() >= sizeof magic && std::memcmp(bytes.data(), &magic, sizeof magic) == 0)
-    return inspect_index(bytes, name);
-  if (!bytes.empty() && bytes[0] == '{') return inspect_manifest(bytes, name);
+  if (is_index(bytes)) return inspect_index(bytes, name);
+  if (is_manifest(bytes)) return inspect_manifest(bytes, name);
   throw Error(
       ErrorCode::kUnsupported,
       util::concat(name, ": inspect: is neither a bootstrap nor a chunk index nor a manifest"));
