@@ -32,7 +32,9 @@ std::optional<std::uint64_t> demand_message_id(util::Bytes bytes);
 // The opposite, for simulators and tests.  Throws kTooLarge.
 util::Buffer encode_demand_message(const DemandMessage& message);
 
-// A message of the first proposal: 280 bytes, after the command "compat".
+// A message of the first proposal: 280 bytes, after the command "compat".  demandd does not speak
+// it; the simulated kernel and the tests in a guest do, which hold our series to what it promises
+// there.
 struct CompatMessage {
   std::uint64_t id = 0;
   util::ByteRange range;
