@@ -82,7 +82,6 @@ bool FormDetector::add(std::string_view path) {
   } else if (name != "repositories" && name != "config.json" && !name.empty() &&
              name.front() != '.') {
     foreign_ = true;
-    is_rootfs_ |= reading_ == Reading::kStream && !has_object_ && !has_layout_file_;
   }
   return !is_rootfs_;
 }

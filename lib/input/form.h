@@ -5,10 +5,9 @@
 //
 // An image archive may hold other files as well (a README), so that all names must be seen; but the
 // first name that every root file system has (usr, etc) makes the tar one, also when names of an
-// archive (a directory "blobs", a "manifest.json") came before.  So does, in a stream, another
-// foreign name before any object of an archive: a stream should not be copied for nothing.  Hidden
-// names in the top directory decide nothing, since layouts collect them (locks, temporary files,
-// what desktop systems leave behind).
+// archive (a directory "blobs", a "manifest.json") came before.  The rule is the same for a file
+// and a stream: one archive must not give two images.  Hidden names in the top directory decide
+// nothing, since layouts collect them (locks, temporary files, what desktop systems leave behind).
 #pragma once
 
 #include <string>
@@ -23,9 +22,6 @@ std::string normal_member_path(std::string_view path);
 
 class FormDetector {
  public:
-  enum class Reading { kStream, kSeekable };
-  explicit FormDetector(Reading reading = Reading::kStream) : reading_(reading) {}
-
   // Takes the next entry's name.  False: the tar is a root file system, no more names are needed.
   bool add(std::string_view path);
   // The answer of the names when all (or, after false, enough) have been seen.  Where an archive
@@ -39,7 +35,6 @@ class FormDetector {
   bool is_incomplete_archive() const;
 
  private:
-  Reading reading_;
   bool is_rootfs_ = false;  // decided
   bool foreign_ = false;
   bool has_layout_file_ = false;

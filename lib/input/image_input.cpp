@@ -140,7 +140,7 @@ bool is_docker_archive(const std::shared_ptr<const util::Fd>& file,
 // Uncompressed tar in a file: nothing is copied.
 ImageInput open_file(const std::shared_ptr<const util::Fd>& file, std::uint64_t size,
                      const std::string& name, const InputOptions& options) {
-  FormDetector detector(FormDetector::Reading::kSeekable);
+  FormDetector detector;
   tar::visit_paths(file->get(), name,
                    [&detector](const std::string& path) { return detector.add(path); });
   Form form = detector.form();

@@ -5,7 +5,8 @@
 // tar; from a file or standard input; the whole compressed with gzip, zstd, xz or not at all.
 //
 // Archives in a seekable, uncompressed file are read in place; others are copied, uncompressed,
-// into a temporary file without a name.  A root file system tar is never copied.
+// into a temporary file without a name.  Of a root file system tar in a stream only
+// what comes before the first name that tells it (form.h) is copied.
 #pragma once
 
 #include <atomic>

@@ -47,11 +47,11 @@ TEST(Form, BuildersHaveNamesOfTheirOwn) {
   EXPECT_EQ(form_of({"config.json", "manifest.json"}), Form::kRootfs);
 }
 
-TEST(Form, OtherNamesDecideAtOnceOnlyWhereTheyMust) {
+TEST(Form, OtherNamesDecideWhenAllHaveBeenSeen) {
   const std::string blob = "blobs/sha256/" + kHex;
-  FormDetector stream;
-  EXPECT_FALSE(stream.add("README"));
-  EXPECT_EQ(stream.form(), Form::kRootfs);
+  FormDetector plain;
+  EXPECT_TRUE(plain.add("README"));
+  EXPECT_EQ(plain.form(), Form::kRootfs);
   FormDetector later;
   EXPECT_TRUE(later.add(blob));
   EXPECT_TRUE(later.add("README"));
@@ -61,7 +61,7 @@ TEST(Form, OtherNamesDecideAtOnceOnlyWhereTheyMust) {
   EXPECT_TRUE(later.may_be_docker_archive());
   EXPECT_FALSE(later.add("./etc/passwd"));
   EXPECT_FALSE(later.may_be_docker_archive());
-  FormDetector file(FormDetector::Reading::kSeekable);
+  FormDetector file;
   EXPECT_TRUE(file.add("README"));
   EXPECT_TRUE(file.add("oci-layout"));
   EXPECT_TRUE(file.add("index.json"));

@@ -142,6 +142,19 @@ TEST_F(ImageInputTest, AnArchiveMayHoldOtherFilesAtItsTop) {
   EXPECT_EQ(open_image(options_for(at("more.tar"))).form, Form::kOciArchive);
   expect_in_all_wrappings("more.tar", want_);
   EXPECT_EQ(open_image(options_for(at("first.tar"))).form, Form::kOciArchive);
+  expect_in_all_wrappings("first.tar", want_);
+}
+
+TEST_F(ImageInputTest, AStreamIsWhatItIsAsAFile) {
+  ASSERT_TRUE(
+      shell("mkdir app && echo x > app/run && cp layout/oci-layout layout/index.json app/ &&"
+            "cp -r layout all && echo x > all/README && mkdir all/etc && echo y > all/etc/y &&"
+            "tar -C app -cf app.tar run oci-layout && tar -C app -cf index.tar run index.json &&"
+            "tar -C all -cf all.tar README oci-layout index.json blobs etc"));
+  for (const char* file : {"app.tar", "index.tar", "all.tar"}) {
+    EXPECT_EQ(open_image(options_for(at(file))).form, Form::kRootfs) << file;
+    expect_in_all_wrappings(file, test::read_text(at(file)));
+  }
 }
 
 TEST_F(ImageInputTest, APipedRootFileSystemIsReadOnce) {
