@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "view/image_diff.h"
 
+#include <unordered_map>
 #include <utility>
 
+#include "hash/sha256.h"
 #include "view/chunk_compare.h"
+#include "view/tree_list.h"
 
 namespace ondemand::view {
 
@@ -24,11 +27,32 @@ Names names_in(const erofs::BootstrapReader& reader, util::Nid directory) {
   return names;
 }
 
+// Of each inode with several names a digest of them all, in the order of list_tree(), which follows
+// from the names alone.
+using LinkGroups = std::unordered_map<std::uint64_t, hash::Digest>;
+
+LinkGroups link_groups(const erofs::BootstrapReader& reader) {
+  const TreeList list = list_tree(reader);
+  LinkGroups groups;
+  for (const ListedLink& link : list.links) {
+    const ListedName& first = list.files[link.target];
+    const auto [group, is_new] = groups.try_emplace(first.nid.value);
+    if (is_new) group->second = hash::sha256(util::as_bytes(list.path_of(first)));
+    hash::Sha256 sha;
+    sha.update(group->second.bytes);
+    sha.update(util::as_bytes(list.path_of(link.name)));
+    group->second = sha.finish();
+  }
+  return groups;
+}
+
 class Differ {
  public:
   Differ(ImageView& first, ImageView& second, std::uint32_t chunk_size)
       : first_(first.bootstrap()),
         second_(second.bootstrap()),
+        first_links_(link_groups(first_)),
+        second_links_(link_groups(second_)),
         chunks_(first, second, chunk_size) {}
 
   ImageDiff run() {
@@ -127,12 +151,22 @@ class Differ {
         break;
     }
     // Of a directory the number follows from what is in it.
-    add(a.type != FileType::kDirectory && a.nlink != b.nlink, "links");
+    add(a.type != FileType::kDirectory && (a.nlink != b.nlink || !have_same_names(a, b)), "links");
     return out;
+  }
+
+  bool have_same_names(const InodeInfo& a, const InodeInfo& b) const {
+    const auto first = first_links_.find(a.nid.value);
+    const auto second = second_links_.find(b.nid.value);
+    const bool has_first = first != first_links_.end();
+    const bool has_second = second != second_links_.end();
+    return has_first == has_second && (!has_first || first->second == second->second);
   }
 
   const erofs::BootstrapReader& first_;
   const erofs::BootstrapReader& second_;
+  const LinkGroups first_links_;
+  const LinkGroups second_links_;
   ChunkCompare chunks_;
   ImageDiff diff_;
 };

@@ -26,7 +26,7 @@ struct PathDiff {
   std::string path;                                // with a leading slash
   tree::FileType type = tree::FileType::kRegular;  // in the second image, of kRemoved in the first
   // kChanged: of "type", "mode", "uid", "gid", "mtime", "size", "content", "target", "device",
-  // "xattrs", "links" those that differ.
+  // "xattrs", "links" (other names are of the same inode) those that differ.
   std::vector<std::string> attributes;
 };
 

@@ -119,6 +119,25 @@ def test_equal_bytes_in_two_places():
     assert [(p["path"], p["attributes"]) for p in report["paths"]] == [("/z1", ["content"]), ("/z2", ["content"])], report
 
 
+def test_hard_link_groups():
+    """As many names with the same content, but other ones are one file."""
+    for ref, pairs in (("pairs", ("ab", "cd", "ef")), ("crossed", ("ac", "bd", "ef"))):
+        shutil.rmtree(work / "root")
+        (work / "root").mkdir()
+        for first, second in pairs:
+            (work / "root" / first).write_text("content")
+            os.utime(work / "root" / first, (1, 1))
+            os.link(work / "root" / first, work / "root" / second)
+        os.utime(work / "root", (1, 1))
+        build("store", ref)
+    report = diff("pairs", "crossed")
+    assert [(p["path"], p["attributes"]) for p in report["paths"]] == [(f"/{n}", ["links"]) for n in "abcd"], report
+    text = subprocess.run([BIN / "blobctl", "diff", "--store", work / "store", "pairs", "crossed"], capture_output=True,
+                          check=True).stdout.decode()
+    assert text.startswith("~ /a: links\n~ /b: links\n"), text
+    assert diff("pairs", "pairs")["paths"] == []
+
+
 def stored_bootstrap(ref):
     found = []
     derive(work / "store", ref, ref + "-same", lambda image: found.append(bytes(image)))
@@ -191,6 +210,7 @@ def main():
     assert missing.returncode == 1 and missing.stderr.count(b"\n") == 1, missing
 
     test_equal_bytes_in_two_places()
+    test_hard_link_groups()
 
 
 try:
