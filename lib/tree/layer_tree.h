@@ -85,6 +85,8 @@ class LayerTree {
   // links to what has been dropped; they are dropped, too.
   using OnDropped = std::function<void(const std::string& path, const std::string& target)>;
   void resolve_links(const OnDropped& on_dropped, const OnGone& on_gone);
+  // Afterwards: takes a name out of the root.
+  void remove(std::string_view name) { children(root_).erase(std::string(name)); }
 
  private:
   struct PendingLink {

@@ -78,7 +78,10 @@ struct TreeBuilder::Impl {
   }
 
   // True when the entry was a marker and is done with.  `path` is not empty.
-  bool add_oci_marker(std::string_view path, std::string_view parent, std::string_view name) {
+  bool add_oci_marker(std::string_view path, std::string_view parent, std::string_view name,
+                      EntryType type) {
+    const bool may_be_linked = type != EntryType::kDirectory && type != EntryType::kHardlink;
+    if (parent == kPseudoLinks && may_be_linked) return false;
     for (std::string_view rest = parent; !rest.empty();) {
       switch (classify_name(take_component(rest)).kind) {
         case NameKind::kPlain:
@@ -129,7 +132,7 @@ struct TreeBuilder::Impl {
       OverlayMarks marks;
       if (style == WhiteoutStyle::kOverlay)
         marks = take_overlay_marks(entry, [](const std::string&) {});
-      else if (!path.empty() && add_oci_marker(path, parent, name))
+      else if (!path.empty() && add_oci_marker(path, parent, name, entry.type))
         return false;
       if (path.empty()) {  // the root is there in any case
         if (marks.opaque) layer->mark_opaque(layer->make_directory(path));
@@ -169,7 +172,7 @@ struct TreeBuilder::Impl {
         layer->put_whiteout(layer->make_directory(parent), name);
         return kNoData;
       }
-    } else if (!path.empty() && add_oci_marker(path, parent, name)) {
+    } else if (!path.empty() && add_oci_marker(path, parent, name, entry.type)) {
       return kNoData;
     }
 
@@ -241,6 +244,7 @@ void TreeBuilder::end_layer() {
                          concat("hard link to ", util::printable(target), ", which is dropped"));
       },
       impl_->tell_gone());
+  if (impl_->style == WhiteoutStyle::kOci) impl_->layer->remove(kPseudoLinks);
   merge_layer(impl_->tree, kRootInode, *impl_->layer);
   impl_->has_dropped = impl_->layer->has_dropped();
   impl_->layer.reset();

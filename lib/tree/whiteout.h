@@ -29,6 +29,11 @@ enum class NameKind : std::uint8_t {
   kIgnored,   // book-keeping of AUFS
 };
 
+// Directory in the root of a layer by AUFS: its files have no name of their own in the image, but
+// hard links of the layer may be to them.
+// Source: aufs(5), "Pseudo Link (hardlink over branches)"; moby, pkg/archive, WhiteoutLinkDir.
+inline constexpr std::string_view kPseudoLinks = ".wh..wh.plnk";
+
 struct ClassifiedName {
   NameKind kind = NameKind::kPlain;
   std::string_view target;  // kWhiteout: the name that it removes; a part of the argument

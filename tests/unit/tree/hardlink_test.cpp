@@ -145,6 +145,25 @@ TEST(HardLink, ThatALaterEntryReplacesNeedsNoTarget) {
   EXPECT_THAT(merged({{"l d/x missing", "f d 1"}}), ElementsAre("d 1"));
 }
 
+TEST(HardLink, MayBeToThePseudoLinksOfAufs) {
+  Layer layer{"f .wh..wh.plnk/1.2 1", "l etc/a .wh..wh.plnk/1.2", "l b ./.wh..wh.plnk/1.2"};
+  std::sort(layer.begin(), layer.end());
+  do {
+    EXPECT_THAT(merged({{"f etc/a 0"}, layer}), ElementsAre("b 1", "etc/ 0", "etc/a 1 =b"))
+        << testing::PrintToString(layer);
+  } while (std::next_permutation(layer.begin(), layer.end()));
+  const Tree tree = build({layer});
+  EXPECT_EQ(at(tree, "b").nlink, 2u);
+  // They are nothing else, and each layer's own.
+  EXPECT_THAT(merged({{"d .wh..wh.plnk 1", "f .wh..wh.plnk/1.2 1", "l .wh..wh.plnk/3.4 gone",
+                       "f .wh..wh.aufs 1", "f .wh..wh.orph/x 1", "f a 1"}}),
+              ElementsAre("a 1"));
+  EXPECT_THAT(refusal({{"f .wh..wh.plnk/1.2 1"}, {"l a .wh..wh.plnk/1.2"}}),
+              HasSubstr("no such file"));
+  EXPECT_THAT(refusal({{"f d/.wh..wh.plnk/1.2 1", "l a d/.wh..wh.plnk/1.2"}}),
+              HasSubstr("no such file"));
+}
+
 TEST(HardLink, ChainsOfAnyLengthAreFollowed) {
   Layer layer;
   for (int i = 0; i < 20000; ++i)
