@@ -212,6 +212,8 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
   ToldSource told(*stream, progress_);
   BoundedSource source(told, bytes_, rules_.max_bytes, layer.name);
   tar::TarReader reader(source, layer.name);
+  if (rules_.whiteouts == tree::WhiteoutStyle::kOci)
+    reader.ignore_owners([](const std::string& path) { return tree::is_oci_marker(path); });
   if (dropped_ != nullptr) {
     reader.on_loss([&](const tar::TarReader::Loss& loss) {
       if (!loss.is_entry) return tell_drop(layer, loss.path, loss.what + ": dropped");
@@ -250,6 +252,8 @@ void LayerReader::reread(const input::Layer& layer, FileSink& data,
   const auto stream = layer.open(digests_);
   ToldSource source(*stream, progress_);
   tar::TarReader reader(source, layer.name);
+  if (rules_.whiteouts == tree::WhiteoutStyle::kOci)
+    reader.ignore_owners([](const std::string& path) { return tree::is_oci_marker(path); });
   // What no image can hold was refused or dropped in the first pass.
   reader.on_loss([](const tar::TarReader::Loss&) {});
   for_each_entry(layer, reader, source, *stream, [&](const tar::Entry& entry) {

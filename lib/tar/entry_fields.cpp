@@ -164,6 +164,13 @@ TarReader::Loss loss_of(RawEntry& raw, const std::string& reason) {
   return loss;
 }
 
+void clear_owner(RawEntry& raw) {
+  for (auto* id : {&raw.pax.uid, &raw.pax.gid})
+    if (*id && !std::in_range<std::uint32_t>(**id)) *id = 0;
+  for (auto* id : {&raw.header.uid, &raw.header.gid})
+    if (!std::in_range<std::uint32_t>(*id)) *id = 0;
+}
+
 void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss) {
   entry.path = path_of(raw);
   check_name(entry.path, "path", kMaxPathBytes);

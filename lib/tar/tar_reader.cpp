@@ -50,6 +50,7 @@ class TarReader::Impl {
   bool next(Entry& entry);
   bool read_block(DataBlock& block);
   void on_loss(OnLoss call) { on_loss_ = std::move(call); }
+  void ignore_owners(HasNoOwner which) { has_no_owner_ = std::move(which); }
   std::optional<std::uint64_t> data_offset() const { return data_offset_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
   bool has_end_mark() const { return has_end_mark_; }
@@ -90,6 +91,7 @@ class TarReader::Impl {
   std::optional<std::uint64_t> data_offset_;
   std::vector<std::string> warnings_;
   OnLoss on_loss_;
+  HasNoOwner has_no_owner_;
   bool told_flags_ = false;
 };
 
@@ -170,6 +172,7 @@ void TarReader::Impl::read_entry(RawEntry& raw, Entry& entry) {
   bool known_type = false;
   entry.type = type_of(raw, known_type);
   if (!known_type) warn("unknown type, taken for a regular file");
+  if (has_no_owner_ && has_no_owner_(path_of(raw))) clear_owner(raw);
   begin_data(raw, entry);  // first, so that the data can be skipped when the entry is unfit
   fill_entry(raw, entry, on_loss_);
   tell_of_flags(raw);
@@ -371,6 +374,9 @@ TarReader::TarReader(util::ByteSource& source, std::string name, Skipper skipper
 TarReader::~TarReader() = default;
 void TarReader::on_loss(OnLoss call) {
   impl_->on_loss(std::move(call));
+}
+void TarReader::ignore_owners(HasNoOwner which) {
+  impl_->ignore_owners(std::move(which));
 }
 bool TarReader::next(Entry& entry) {
   return impl_->next(entry);

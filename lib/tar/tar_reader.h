@@ -61,6 +61,11 @@ class TarReader {
   using OnLoss = std::function<void(const Loss& loss)>;
   void on_loss(OnLoss call);
 
+  // Entries whose owner means nothing, by their path as it is in the archive: an id that does not
+  // fit is 0 there.
+  using HasNoOwner = std::function<bool(const std::string& path)>;
+  void ignore_owners(HasNoOwner which);
+
   // Moves to the next entry, skipping data that was not read.  False at the end of the archive:
   // its end mark, or the end of the source between two entries.  What lies behind the end mark is
   // not read to its end, so who checks a digest of the source reads the rest; what is seen of it

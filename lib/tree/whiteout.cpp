@@ -37,6 +37,13 @@ ClassifiedName classify_name(std::string_view name) {
   return {NameKind::kWhiteout, target};
 }
 
+bool is_oci_marker(std::string_view path) {
+  while (path.ends_with('/'))
+    path.remove_suffix(1);
+  const std::size_t slash = path.rfind('/');
+  return path.substr(slash == std::string_view::npos ? 0 : slash + 1).starts_with(kPrefix);
+}
+
 OverlayMarks take_overlay_marks(tar::Entry& entry,
                                 const std::function<void(const std::string&)>& left_out) {
   OverlayMarks marks;

@@ -42,6 +42,9 @@ struct ClassifiedName {
 // For one path component.  Throws kCorrupt for a whiteout of "", "." or "..".
 ClassifiedName classify_name(std::string_view name);
 
+// Whether the last component of a path, which need not be normalised, is a marker of kOci.
+bool is_oci_marker(std::string_view path);
+
 // How an entry reads under kOverlay.
 struct OverlayMarks {
   bool whiteout = false;

@@ -132,6 +132,26 @@ TEST(TarReaderLoss, EntriesThatNoImageCanHoldAreSkipped) {
                  "path: 4097 bytes long");
 }
 
+TEST(TarReaderLoss, OwnersThatMeanNothingMayBeUnfit) {
+  const std::string big = pax_record("uid", "4294967296") + pax_record("gid", "-1");
+  testing_support::TarHeader header;
+  header.path = "d/mark.b";
+  header.patches = {{108, std::string("\x80\0\0\x01\0\0\0\0", 8)}};
+  const std::string archive = pax_member(big) + file("d/mark.a") + tar_member(header) +
+                              pax_member(pax_record("uid", "5") + pax_record("gid", "-1")) +
+                              file("mark.c") + tar_end();
+  util::MemorySource source(util::as_bytes(archive));
+  TarReader reader(source, "a.tar");
+  reader.ignore_owners([](const std::string& path) { return path.find("mark.") != path.npos; });
+  Entry entry;
+  for (const std::uint32_t uid : {0u, 0u, 5u}) {
+    ASSERT_TRUE(reader.next(entry));
+    EXPECT_EQ(entry.uid, uid);
+    EXPECT_EQ(entry.gid, 0u);
+  }
+  EXPECT_FALSE(reader.next(entry));
+}
+
 TEST(TarReaderLoss, WhatMakesAnEntryAWhiteoutIsTold) {
   const auto loss_of = [](char type, const std::string& records, const std::string& data = "") {
     testing_support::TarHeader header;

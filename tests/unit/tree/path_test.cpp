@@ -53,6 +53,10 @@ TEST(WhiteoutName, IsClassified) {
   EXPECT_EQ(classify_name(".wh..wh..opq").kind, NameKind::kOpaque);
   EXPECT_EQ(classify_name(".wh..wh.plnk").kind, NameKind::kIgnored);
   EXPECT_EQ(classify_name(".wh..wh.aufs").kind, NameKind::kIgnored);
+  for (const char* path : {".wh.a", "./.wh.a", "/b/.wh.", "b/.wh..wh..opq", ".wh.dir//"})
+    EXPECT_TRUE(is_oci_marker(path)) << path;
+  for (const char* path : {"", "/", "wh.a", "b.wh.a", ".wh.dir/file"})
+    EXPECT_FALSE(is_oci_marker(path)) << path;
   for (const char* name : {".wh.", ".wh..", ".wh..."})
     EXPECT_THROW(classify_name(name), util::Error) << name;
 }
