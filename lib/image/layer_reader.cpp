@@ -66,6 +66,40 @@ class ToldSource : public util::ByteSource {
   std::uint64_t told_ = 0;
 };
 
+// The tar of a layer; of one that has no bytes, or a single block of zeros, the end mark of an
+// archive without entries: such layers exist, and other unpackers take them.
+class LayerTar : public util::ByteSource {
+ public:
+  LayerTar(util::ByteSource& inner, const input::Layer& layer)
+      // A whole image of nothing is none.
+      : inner_(inner), may_be_empty_(!layer.expectation.needs_tar_end) {}
+  std::size_t read(util::MutableBytes out) override {
+    const std::size_t got = inner_.read(out);
+    if (got == 0) return pad(out);
+    const auto zero = [](std::uint8_t byte) { return byte == 0; };
+    may_be_empty_ = may_be_empty_ && size_ + got <= kBlock &&
+                    std::all_of(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(got), zero);
+    size_ += got;
+    return got;
+  }
+
+ private:
+  static constexpr std::size_t kBlock = 512;
+
+  std::size_t pad(util::MutableBytes out) {
+    if (!may_be_empty_ || (size_ != 0 && size_ != kBlock)) return 0;
+    const std::size_t len = std::min(out.size(), 2 * kBlock - padding_);
+    std::fill_n(out.begin(), len, std::uint8_t{0});
+    padding_ += len;
+    return len;
+  }
+
+  util::ByteSource& inner_;
+  bool may_be_empty_;
+  std::size_t size_ = 0;  // exact up to the second block
+  std::size_t padding_ = 0;
+};
+
 // Calls `visit` for every entry, then has the stream compare its digests.
 template <class Visit>
 void for_each_entry(const input::Layer& layer, tar::TarReader& reader, util::ByteSource& source,
@@ -211,7 +245,8 @@ void LayerReader::read(const input::Layer& layer, FileSink* data) {
   const auto stream = layer.open(digests_);
   ToldSource told(*stream, progress_);
   BoundedSource source(told, bytes_, rules_.max_bytes, layer.name);
-  tar::TarReader reader(source, layer.name);
+  LayerTar archive(source, layer);
+  tar::TarReader reader(archive, layer.name);
   if (rules_.whiteouts == tree::WhiteoutStyle::kOci)
     reader.ignore_owners([](const std::string& path) { return tree::is_oci_marker(path); });
   if (dropped_ != nullptr) {
@@ -251,7 +286,8 @@ void LayerReader::reread(const input::Layer& layer, FileSink& data,
                          const std::function<bool(tree::InodeId)>& wanted) {
   const auto stream = layer.open(digests_);
   ToldSource source(*stream, progress_);
-  tar::TarReader reader(source, layer.name);
+  LayerTar archive(source, layer);
+  tar::TarReader reader(archive, layer.name);
   if (rules_.whiteouts == tree::WhiteoutStyle::kOci)
     reader.ignore_owners([](const std::string& path) { return tree::is_oci_marker(path); });
   // What no image can hold was refused or dropped in the first pass.

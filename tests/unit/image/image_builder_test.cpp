@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "hash/sha256.h"
 #include "input/image_input.h"
 #include "support/temporary_directory.h"
 #include "util/error.h"
@@ -83,6 +84,45 @@ class ImageBuilder : public ::testing::Test {
   test::TemporaryDirectory dir_;
   std::string tar_;
 };
+
+TEST_F(ImageBuilder, LayersWithoutBytesAreEmpty) {
+  const BuildResult want = build("want", options(1));
+  const auto build_with = [&](const std::string& bytes, bool is_image) {
+    input::InputOptions in;
+    in.image = tar_;
+    input::ImageInput input = input::open_image(in);
+    input::Layer layer;
+    layer.name = "empty";
+    layer.expectation.diff_id = hash::sha256(util::as_bytes(bytes));
+    layer.expectation.needs_tar_end = is_image;
+    layer.open_stored = [bytes]() -> std::unique_ptr<util::ByteSource> {
+      class Owned : public util::ByteSource {
+       public:
+        explicit Owned(std::string text) : text_(std::move(text)), source_(util::as_bytes(text_)) {}
+        std::size_t read(util::MutableBytes out) override { return source_.read(out); }
+
+       private:
+        std::string text_;
+        util::MemorySource source_;
+      };
+      return std::make_unique<Owned>(bytes);
+    };
+    input.layers.push_back(std::move(layer));
+    store::Store store =
+        store::Store::create_or_open(dir_.path() / "empty", util::Durability::kNoSync);
+    return build_image(input, store, options(1, true));
+  };
+  for (const std::size_t size : {0U, 512U, 1024U, 10240U}) {
+    const BuildResult result = build_with(std::string(size, '\0'), false);
+    EXPECT_EQ(result.layers, 2U) << size;
+    EXPECT_EQ(result.files, want.files) << size;
+  }
+  for (const std::string& bytes : {std::string(511, '\0'), std::string(513, '\0'),
+                                   std::string(512, 'x'), std::string(511, '\0') + "x"})
+    EXPECT_THROW(build_with(bytes, false), util::Error) << bytes.size();
+  for (const std::size_t size : {0U, 512U})
+    EXPECT_THROW(build_with(std::string(size, '\0'), true), util::Error) << size;
+}
 
 TEST_F(ImageBuilder, AFileIsReadTwiceWithoutACopy) {
   BuildOptions nowhere = options(2, true);
