@@ -40,7 +40,8 @@ ConfigFacts parse_config(std::string_view json, std::string_view name);
 // the source has none, `created` get; times of the source that are later become it.  Without it no
 // time is added.
 //
-// Deterministic: fixed member order, no white space.  Throws kCorrupt as parse_config does.
+// Deterministic: fixed member order, no white space, numbers as the source writes them.  Throws
+// kCorrupt as parse_config does.
 std::string make_erofs_config(std::string_view source_json, std::string_view name,
                               std::span<const hash::Digest> diff_ids, std::string_view tool,
                               const Platform& fallback, std::optional<std::int64_t> epoch = {});

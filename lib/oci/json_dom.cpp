@@ -63,6 +63,8 @@ void append_value(std::string& out, const Json& value) {
       append_value(out, value[i]);
     }
     out.push_back(']');
+  } else if (value.is_binary()) {  // number_with_text()
+    out.append(value.get_binary().begin(), value.get_binary().end());
   } else {
     out.append(scalar_text(value));
   }
@@ -70,30 +72,8 @@ void append_value(std::string& out, const Json& value) {
 
 }  // namespace
 
-Json parse_json(std::string_view text, std::size_t limit, std::string_view name) {
-  if (text.size() > limit) {
-    throw Error(ErrorCode::kTooLarge, concat(name, ": parse: ", text.size(),
-                                             " bytes are more than the limit of ", limit));
-  }
-  std::size_t values = 0;
-  const Json::parser_callback_t check = [&](int depth, Json::parse_event_t event, Json&) {
-    using Event = Json::parse_event_t;
-    if (depth > kMaxJsonDepth)
-      throw Error(ErrorCode::kCorrupt,
-                  concat(name, ": parse: nested more than ", kMaxJsonDepth, " levels deep"));
-    if (event != Event::object_end && event != Event::array_end && ++values > kMaxJsonValues)
-      throw Error(ErrorCode::kCorrupt,
-                  concat(name, ": parse: more than ", kMaxJsonValues, " values"));
-    return true;
-  };
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::parse_error& error) {
-    throw Error(ErrorCode::kCorrupt, concat(name, ": parse: not valid JSON at byte 0x",
-                                            util::to_hex(std::uint64_t{error.byte})));
-  } catch (const Json::exception&) {
-    throw Error(ErrorCode::kCorrupt, concat(name, ": parse: a number is out of range"));
-  }
+Json number_with_text(std::string_view text) {
+  return Json::binary({text.begin(), text.end()});
 }
 
 std::string dump_document(const Json& value) {

@@ -20,7 +20,12 @@ namespace ondemand::oci {
 using Json = nlohmann::json;
 
 // Throws kTooLarge beyond `limit` bytes, kCorrupt for what is not one JSON value in UTF-8.
+// Numbers that are no integers of 64 bits keep their text (number_with_text): others' documents
+// must not change their values.
 Json parse_json(std::string_view text, std::size_t limit, std::string_view name);
+
+// A number that is written as this text, which is one.  Kept as "binary", which no JSON text gives.
+Json number_with_text(std::string_view text);
 
 // No white space; members in the conventional order of OCI documents, unknown ones after them by
 // name.  Throws kUsage for text that is not UTF-8.

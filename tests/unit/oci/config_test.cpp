@@ -85,6 +85,22 @@ TEST(Config, RefusesWhatIsNoConfiguration) {
     expect_error(ErrorCode::kCorrupt, "c: parse", [&] { make(text); });
 }
 
+TEST(Config, NumbersStayAsTheyWereWritten) {
+  for (const char* number :
+       {"0", "-0", "-1", "18446744073709551615", "18446744073709551616", "-9223372036854775808",
+        "-9223372036854775809", "12345678901234567890123", "1.50", "0.10000000000000000001", "1e2",
+        "1E+2", "-0.0", "1e-400", "2.5"}) {
+    const std::string member = util::concat("\"x.big\":", number);
+    for (const std::string& value : {member, "\"x.nested\":{\"a\":[{" + member + "}]}"}) {
+      const std::string out = make("{" + value + R"(,"rootfs":{"type":"layers","diff_ids":[]}})");
+      EXPECT_NE(out.find(member), std::string::npos) << number << " in " << out;
+      EXPECT_EQ(make(out.c_str()), out);
+    }
+  }
+  expect_error(ErrorCode::kCorrupt, "member 'Big': the number 1e400 is out of range",
+               [] { make(R"({"Big":1e400})"); });
+}
+
 TEST(Config, TheEpochStandsInForTheTimeAndLaterTimesBecomeIt) {
   const std::vector<hash::Digest> ids(1);
   const std::string source =
