@@ -69,6 +69,7 @@ bool FormDetector::add(std::string_view path) {
   const std::string name = normal_member_path(path);
   const bool blob = is_blob_path(name);
   if (blob || is_docker_object(name)) {
+    has_blob_ |= blob;
     has_object_ |= !blob || name.size() > std::string_view("blobs/sha256/").size();
   } else if (name == "oci-layout") {
     has_layout_file_ = true;
@@ -79,8 +80,9 @@ bool FormDetector::add(std::string_view path) {
   } else if (is_root_directory(name)) {
     foreign_ = true;
     is_rootfs_ = true;
-  } else if (name != "repositories" && name != "config.json" && !name.empty() &&
-             name.front() != '.') {
+  } else if (name == "repositories") {
+    has_repositories_ = true;
+  } else if (name != "config.json" && !name.empty() && name.front() != '.') {
     foreign_ = true;
   }
   return !is_rootfs_;
@@ -101,6 +103,10 @@ bool FormDetector::may_be_docker_archive() const {
 
 bool FormDetector::is_incomplete_archive() const {
   return form() == Form::kRootfs && !foreign_ && has_object_;
+}
+
+bool FormDetector::is_old_docker_archive() const {
+  return is_incomplete_archive() && has_repositories_ && !has_blob_ && !has_index_;
 }
 
 }  // namespace ondemand::input

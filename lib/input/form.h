@@ -33,6 +33,9 @@ class FormDetector {
   // All names are those of an archive, objects among them, but what ties them together is missing:
   // an archive that was cut short, not a root file system.
   bool is_incomplete_archive() const;
+  // Such an archive is one of Docker before 1.10, which has no manifest but `repositories`.
+  // Source: moby, image/spec/v1.md.
+  bool is_old_docker_archive() const;
 
  private:
   bool is_rootfs_ = false;  // decided
@@ -40,6 +43,8 @@ class FormDetector {
   bool has_layout_file_ = false;
   bool has_index_ = false;
   bool has_docker_manifest_ = false;
+  bool has_repositories_ = false;
+  bool has_blob_ = false;    // below blobs/
   bool has_object_ = false;  // a blob, layer or configuration under its digest
 };
 

@@ -102,6 +102,14 @@ ImageInput make_rootfs(const InputOptions& options, const std::string& name,
 
 void check_complete(const FormDetector& detector, const std::string& name) {
   if (!detector.is_incomplete_archive()) return;
+  if (detector.is_old_docker_archive()) {
+    throw Error(
+        ErrorCode::kUnsupported,
+        concat(name,
+               ": read: has `repositories` but no manifest.json: archives of Docker before "
+               "1.10 are not supported; `docker load` and `docker save` of a newer one make "
+               "one that is"));
+  }
   throw Error(ErrorCode::kCorrupt,
               concat(name,
                      ": read: is an image archive without oci-layout or manifest.json; it "

@@ -35,12 +35,21 @@ void add_os_feature(Json& config, std::string_view name) {
   config["os.features"] = features;
 }
 
+// Of a time that parse_rfc3339() takes: is it later than its whole seconds?
+bool has_fraction(std::string_view text) {
+  if (text.size() < 20 || text[19] != '.') return false;
+  const std::string_view digits = text.substr(20);
+  return digits.substr(0, digits.find_first_not_of("0123456789")).find_first_not_of('0') !=
+         std::string_view::npos;
+}
+
 // A time after the epoch would make the result depend on when the source was built.
 void clamp_created(Json& object, std::optional<std::int64_t> epoch) {
   const Json* created = find_member(object, "created");
   if (!epoch || created == nullptr || !created->is_string()) return;
   const auto time = parse_rfc3339(created->get<std::string>());
-  if (!time || *time > *epoch) object["created"] = to_rfc3339(*epoch);
+  if (!time || *time > *epoch || (*time == *epoch && has_fraction(created->get<std::string>())))
+    object["created"] = to_rfc3339(*epoch);
 }
 
 void set_created(Json& config, std::optional<std::int64_t> epoch) {

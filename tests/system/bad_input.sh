@@ -84,6 +84,10 @@ fi
 
 note "wrong usage"
 refused 2 'IMAGE' --quiet
+refused 2 'IMAGE.*must not be empty' ''
+expect_error 2 'output.*must not be empty' mkfs-erofs-ondemand -o '' root.tar
+refused 2 "reference 'sha256:abc': .*no digest" --ref sha256:abc root.tar
+refused 1 'no image with the digest' --ref "sha256:$(printf %064d 0)" root.tar
 refused 2 'chunk-size' --chunk-size 5000 root.tar
 refused 2 'chunk-size' --chunk-size 1K root.tar
 refused 2 'compression' --compression zip root.tar

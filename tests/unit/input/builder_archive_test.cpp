@@ -117,6 +117,14 @@ TEST_F(BuilderArchiveTest, ThatSaysAnotherDigestInItsNameIsRefused) {
                [&] { open_image(options_for(directory_.path() / "x.tar")); });
 }
 
+TEST_F(BuilderArchiveTest, OfDockerBefore110IsRefusedAsSuch) {
+  const std::string layer = std::string(64, 'a') + "/layer.tar";
+  test::write_text(directory_.path() / "x.tar",
+                   member(layer, layer_) + member("repositories", "{}") + tar_end());
+  expect_error(ErrorCode::kUnsupported, "Docker before 1.10 are not supported",
+               [&] { open_image(options_for(directory_.path() / "x.tar")); });
+}
+
 TEST_F(BuilderArchiveTest, IsNoneWhenTheManifestIsOfAnotherKind) {
   const std::string blob = member(concat("blobs/sha256/", std::string(64, 'a')), "x");
   for (const std::string text : {"{}", "[]", "no JSON", R"([{"Config":"c","Layers":["l"]}])"}) {

@@ -80,6 +80,22 @@ TEST(Form, AnArchiveThatWasCutShortIsNoRootfs) {
   EXPECT_FALSE(detector.is_incomplete_archive());
 }
 
+TEST(Form, AnArchiveOfDockerBefore110IsTold) {
+  const auto is_old = [](const std::vector<std::string>& names) {
+    FormDetector detector;
+    for (const std::string& name : names)
+      detector.add(name);
+    return detector.is_old_docker_archive();
+  };
+  const std::string layer = kHex + "/layer.tar";
+  EXPECT_TRUE(is_old({kHex + "/", kHex + "/VERSION", kHex + "/json", layer, "repositories"}));
+  EXPECT_FALSE(is_old({kHex + "/", layer}));
+  EXPECT_FALSE(is_old({layer, "manifest.json", "repositories"}));
+  EXPECT_FALSE(is_old({"blobs/sha256/" + kHex, "repositories"}));
+  EXPECT_FALSE(is_old({layer, "repositories", "usr"}));
+  EXPECT_FALSE(is_old({"repositories"}));
+}
+
 TEST(Form, ARootfsMayContainNamesOfAnArchive) {
   EXPECT_EQ(form_of({"./", "bin/", "etc/"}), Form::kRootfs);
   EXPECT_EQ(form_of({"blobs/", "blobs/sha256/", "oci-layout", "index.json", "usr/"}),

@@ -123,6 +123,24 @@ TEST(Config, TheEpochStandsInForTheTimeAndLaterTimesBecomeIt) {
   EXPECT_NE(plain.find("2024-05-06T07:08:09.5Z"), std::string::npos);
 }
 
+TEST(Config, AFractionOfASecondBehindTheEpochIsLater) {
+  const std::vector<hash::Digest> ids(1);
+  const auto created = [&](const std::string& time) {
+    const std::string source =
+        "{\"created\":\"" + time + R"(","rootfs":{"type":"layers","diff_ids":[]}})";
+    const std::string made = make_erofs_config(source, "config", ids, "tool", {}, 1700000000);
+    const std::size_t begin = made.find("\"created\":\"") + 11;
+    return made.substr(begin, made.find('"', begin) - begin);
+  };
+  const std::string epoch = "2023-11-14T22:13:20Z";
+  EXPECT_EQ(created("2023-11-14T22:13:20.9Z"), epoch);
+  EXPECT_EQ(created("2023-11-14T22:13:20.000000001Z"), epoch);
+  EXPECT_EQ(created("2023-11-15T00:13:20.05+02:00"), epoch);
+  for (const char* same : {"2023-11-14T22:13:20Z", "2023-11-14T22:13:20.000Z",
+                           "2023-11-14T22:13:19.999Z", "2023-11-15T00:13:20+02:00"})
+    EXPECT_EQ(created(same), same);
+}
+
 TEST(Config, TimesAreReadAndWrittenByRfc3339) {
   EXPECT_EQ(to_rfc3339(951782400), "2000-02-29T00:00:00Z");
   EXPECT_EQ(to_rfc3339(253402300799), "9999-12-31T23:59:59Z");
