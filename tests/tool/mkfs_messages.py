@@ -73,6 +73,15 @@ def check_entries():
     refused(tar(around, entry("d/x")), "in.tar: d/x: add entry: parent d is a loop of symbolic links")
 
 
+def check_whiteouts():
+    """Their owner means nothing, so it may be any."""
+    for options in ((), ("--lossy",)):
+        status, lines = messages(tar(entry("d/.wh.a", pax={"uid": "4294967296"})), *options)
+        assert status == 0 and len(lines) == 1 and ".wh.a: is left out" in lines[0], lines
+    status, _ = messages(tar(entry(".wh.a", pax={"uid": "4294967296"})), "--whiteouts", "overlayfs")
+    assert status == 1
+
+
 def check_xattrs():
     many = {f"SCHILY.xattr.user.a{i}": "v" * 60000 for i in range(6)}
     size = 12 + 6 * (4 + 2 + 60000 + 2)
@@ -120,6 +129,7 @@ def check_dictionary_that_lies():
 try:
     check_sources()
     check_entries()
+    check_whiteouts()
     check_xattrs()
     shutil.rmtree(work / "store")
     check_our_own_image()
