@@ -103,7 +103,7 @@ void DataPipeline::fill_hole(std::uint64_t end) {
   // No chunk entry can reach over two of them, so the file takes an entry for every chunk.
   const bool is_too_long = whole > 1 && util::div_round_up(file_size_, std::uint64_t{chunk_size_}) >
                                             erofs::kMaxChunkEntries;
-  const bool is_too_many = whole > erofs::kMaxChunkEntriesOfImage - filled_;
+  const bool is_too_many = whole > kMaxFilledChunks - filled_;
   if ((is_too_long || is_too_many) && is_lossy_) {
     too_sparse_[inode_] = util::div_round_up(file_size_, std::uint64_t{chunk_size_});
     return;
@@ -112,9 +112,9 @@ void DataPipeline::fill_hole(std::uint64_t end) {
     throw util::Error(
         util::ErrorCode::kTooLarge,
         util::concat("sparse file of ", file_size_, " bytes: fill its holes: more than ",
-                     is_too_long ? erofs::kMaxChunkEntries : erofs::kMaxChunkEntriesOfImage,
-                     is_too_long ? " chunk entries in a file" : " chunk entries in an image",
-                     "; '--zero-chunks hole' and larger chunks take fewer"));
+                     is_too_long ? erofs::kMaxChunkEntries : kMaxFilledChunks,
+                     is_too_long ? " chunk entries in a file" : " chunks in all holes of an image",
+                     "; '--zero-chunks hole' or a larger --chunk-size takes fewer"));
   filled_ += whole;
   if (zeros_.empty()) zeros_.resize(chunk_size_);
   if (whole > 0) put_item(start, zeros_, whole);

@@ -33,6 +33,12 @@ enum class ZeroChunks {
   kData,  // a chunk like any other, which all of its length share
 };
 
+// Ours: a small archive must not take any memory.  Chunks in the holes that are filled, of all
+// files of an image together; each is an extent of its file until the bootstrap is written: 192
+// MiB of them, at 64 KiB the holes of 512 GiB.
+inline constexpr std::uint64_t kMaxFilledChunks = std::uint64_t{1} << 23;
+static_assert(kMaxFilledChunks * sizeof(chunk::Extent) <= 256 * std::uint64_t{util::kMiB});
+
 struct DataStats {
   std::uint64_t input_bytes = 0;   // of files, holes included
   std::uint64_t hole_bytes = 0;    // holes and whole chunks of zeros; 0 with ZeroChunks::kData
@@ -56,8 +62,9 @@ class DataPipeline : public FileSink {
   using NewChunk = std::function<util::BlockAddr(const hash::Digest&, const util::SharedBytes&)>;
 
   // Range: chunk_size is a power of two >= 4096.  Borrows the pool.  With ZeroChunks::kData add()
-  // and end_file() throw kTooLarge for holes that take more chunk entries than a file, or an
-  // image, may have; with `is_lossy` such a hole stays one, and its file is one of too_sparse().
+  // and end_file() throw kTooLarge for holes that take more chunk entries than a file may
+  // have, or more than kMaxFilledChunks; with `is_lossy` such a hole stays one, and its file is one
+  // of too_sparse().
   DataPipeline(std::uint32_t chunk_size, std::size_t batches_in_flight, util::ThreadPool& pool,
                Placed placed, ZeroChunks zero_chunks = ZeroChunks::kHole, bool is_lossy = false);
   ~DataPipeline() override;

@@ -173,6 +173,34 @@ TEST(DataPipeline, HolesAsDataAreDigestedOnceAndBounded) {
   }
 }
 
+TEST(DataPipeline, TheHolesOfAllFilesTogetherAreBounded) {
+  for (const bool is_lossy : {false, true}) {
+    util::ThreadPool pool(2, 8);
+    std::uint64_t extents = 0;
+    DataPipeline data(
+        4096, 2, pool, [&](tree::InodeId, const chunk::Extent&) { ++extents; }, ZeroChunks::kData,
+        is_lossy);
+    data.begin_blob(
+        [](const hash::Digest&, const util::SharedBytes&) { return util::BlockAddr{0}; }, {1});
+    for (tree::InodeId inode = 1; inode <= 2; ++inode) {
+      data.begin_file(inode, kMaxFilledChunks / 2 * 4096);
+      data.end_file();
+    }
+    data.begin_file(3, 4096);
+    try {
+      data.end_file();
+      EXPECT_TRUE(is_lossy) << "is taken";
+    } catch (const util::Error& error) {
+      EXPECT_EQ(error.code(), util::ErrorCode::kTooLarge);
+      EXPECT_NE(error.message().find("8388608 chunks in all holes"), std::string::npos);
+      EXPECT_NE(error.message().find("--chunk-size"), std::string::npos) << error.message();
+    }
+    data.end_blob();
+    EXPECT_EQ(extents, kMaxFilledChunks);
+    EXPECT_EQ(data.too_sparse().count(3), is_lossy ? 1U : 0U);
+  }
+}
+
 TEST(DataPipeline, FilesWithHolesThatCannotBeFilledAreTold) {
   Harness h(ZeroChunks::kData, true);
   h.data.begin_file(1, std::uint64_t{1} << 50);
