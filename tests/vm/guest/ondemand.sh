@@ -240,6 +240,8 @@ end_all_at_once() {
 	cat /mnt/image/odd/large >/tmp/out 2>/dev/null &
 	reader=$!
 	wait_for 10 is_asked
+	# One that dies first would be replaced by the others.
+	killall -STOP demandd
 	killall -9 demandd
 	if wait "$reader"; then fail "a reader survived the end of all"; fi
 	[ ! -s /tmp/out ] || fail "a failed read gave $(wc -c </tmp/out) bytes"
