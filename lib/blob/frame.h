@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The one place where stored bytes become bytes of a kernel view: no byte passes that does not
-// have the digest its chunk index gives (DESIGN.md invariant 1).
+// have the digest its chunk index gives (doc/ARCHITECTURE.md, invariant 1).
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
 
 #include "hash/sha256.h"
 #include "input/layout_image.h"
@@ -47,6 +50,8 @@ class DockerReader {
 
   const ObjectSet& objects_;
   const InputOptions& options_;
+  // By path: a manifest may name one configuration any number of times.
+  mutable std::map<std::string, std::optional<hash::Digest>> identities_;
 };
 
 StoredObject DockerReader::find(std::string_view path, std::string_view kind) const {
@@ -71,10 +76,15 @@ std::optional<hash::Digest> digest_in_name(const std::string& config) {
 // neither named so nor there.
 std::optional<hash::Digest> DockerReader::identity(const oci::DockerImage& image) const {
   if (const auto named = digest_in_name(image.config)) return named;
-  const auto object = objects_.find(image.config);
-  if (!object) return std::nullopt;
-  const std::string name = concat(objects_.name(), ": config ", util::printable(image.config));
-  return hash::sha256(util::as_bytes(object->read(oci::kMaxConfigBytes, name)));
+  const auto known = identities_.find(image.config);
+  if (known != identities_.end()) return known->second;
+  std::optional<hash::Digest> digest;
+  if (const auto object = objects_.find(image.config)) {
+    const std::string name = concat(objects_.name(), ": config ", util::printable(image.config));
+    digest = hash::sha256(util::as_bytes(object->read(oci::kMaxConfigBytes, name)));
+  }
+  identities_.emplace(image.config, digest);
+  return digest;
 }
 
 // "sha256:... (name:tag, name:other)"

@@ -35,12 +35,12 @@ bool hardlink_has_data(const Header& header, std::uint64_t stored, BlockInput& i
 // The loss of an entry as a whole.  Moves the xattrs out of `raw`.
 TarReader::Loss loss_of(RawEntry& raw, const std::string& reason);
 
-// Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.
 // Ids that do not fit 32 bits become 0.
 void clear_owner(RawEntry& raw);
 
-// Throws kCorrupt, kUnsupported (UnfitEntry among them), kTooLarge; for ACLs and xattrs only when
-// there is no `on_loss`.
+// Fills everything but type, which is given, and size.  Moves the xattrs out of `raw`.  Throws
+// kCorrupt, kUnsupported (UnfitEntry among them), kTooLarge; for ACLs and xattrs only when there is
+// no `on_loss`.
 void fill_entry(RawEntry& raw, Entry& entry, const TarReader::OnLoss& on_loss);
 
 }  // namespace ondemand::tar

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A whole file mapped read-only into memory.  For files that only we write (staged or verified
-// ones): a file that another process truncates meanwhile would end this one with SIGBUS.
+// ones): one that another process truncates meanwhile would end this one with SIGBUS, unless
+// something takes that signal (tools/blobctl/cut_guard.h).
 #pragma once
 
 #include <string_view>

@@ -9,9 +9,9 @@
 #include <memory>
 #include <ostream>
 
+#include "blobctl/cut_guard.h"
 #include "blobctl/image_lookup.h"
 #include "blobctl/inspect_report.h"
-#include "input/spool.h"
 #include "util/error.h"
 #include "util/fd.h"
 #include "util/mapped_file.h"
@@ -22,7 +22,6 @@ namespace ondemand::blobctl {
 namespace {
 
 constexpr std::chrono::seconds kManifestTimeout{30};
-constexpr std::size_t kCopyBytes = 256 * 1024;
 
 Action define(CLI::App& app) {
   auto options = std::make_shared<InspectOptions>();
@@ -57,21 +56,24 @@ InspectSection describe_files(const cache::PreparedImage& image) {
   return section;
 }
 
-// A file of the user's may be cut by another process while it is looked at, which would end us with
-// SIGBUS where it is mapped; and a bootstrap may be too large for memory.  So a copy is mapped.
+// Mapped, since a bootstrap may be too large for memory.
 InspectReport inspect_file(const InspectOptions& options, const std::string& name) {
   const util::Fd fd = util::open_file(options.what, O_RDONLY);
-  util::Buffer piece(kCopyBytes);
-  std::size_t got = util::pread_some(fd.get(), piece, 0, name);
-  if (!is_inspectable(util::Bytes(piece).first(got)))  // nothing that is worth a copy
-    return inspect_bytes(util::Bytes(piece).first(got), name, options.path);
-  const util::Fd copy = input::open_unlinked_file(input::default_temporary_directory());
-  for (std::uint64_t at = 0; got > 0; got = util::pread_some(fd.get(), piece, at, name)) {
-    util::write_full(copy.get(), util::Bytes(piece).first(got), name + ": copy");
-    at += got;
+  const util::MappedFile file(fd.get(), name);
+  const CutGuard guard;
+  const auto fail_if_cut = [&] {
+    if (guard.has_met_cut())
+      throw util::Error(util::ErrorCode::kIo,
+                        name + ": inspect: another process has cut it meanwhile");
+  };
+  try {
+    InspectReport report = inspect_bytes(file.bytes(), name, options.path);
+    fail_if_cut();
+    return report;
+  } catch (const util::Error&) {
+    fail_if_cut();
+    throw;
   }
-  const util::MappedFile mapped(copy.get(), name);
-  return inspect_bytes(mapped.bytes(), name, options.path);
 }
 
 InspectReport inspect_in_source(const InspectOptions& options, const std::string& name) {

@@ -170,10 +170,6 @@ void print_fields(const Fields& fields, std::ostream& out) {
 
 }  // namespace
 
-bool is_inspectable(util::Bytes head) {
-  return is_bootstrap(head) || is_index(head) || is_manifest(head);
-}
-
 InspectReport inspect_bytes(util::Bytes bytes, const std::string& name, const std::string& path) {
   if (is_bootstrap(bytes)) return inspect_bootstrap(bytes, name, path);
   if (!path.empty())

@@ -24,9 +24,6 @@ struct InspectReport {
   std::vector<InspectSection> sections;
 };
 
-// Whether a file that begins so is of a kind that inspect_bytes() takes; 4 KiB are enough.
-bool is_inspectable(util::Bytes head);
-
 // Tells by the bytes what they are.  `name` is for messages; `path` names an inode of a bootstrap
 // (may be empty).  Throws kUnsupported for bytes of another kind, kCorrupt, kNotFound (path),
 // kUsage (a path in something that has none).

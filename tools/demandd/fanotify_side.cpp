@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <system_error>
+#include <vector>
 
 #include "demandd/kernel_side.h"
 #include "transport/fanotify_survival.h"
 #include "transport/fanotify_transport.h"
 #include "transport/guard_process.h"
 #include "transport/in_use.h"
+#include "util/error.h"
 
 namespace ondemand::demandd {
 
@@ -22,7 +24,14 @@ std::filesystem::path nearest_directory(std::filesystem::path path) {
 // Reads that nobody watched may have been given zeros.
 void warn_of_unwatched_use(const std::filesystem::path& root, util::Log& log) {
   if (transport::guard_pid(root) != 0) return;
-  const auto used = transport::files_in_use(transport::incomplete_files(root));
+  std::vector<std::filesystem::path> used;
+  try {
+    used = transport::files_in_use(transport::incomplete_files(root));
+  } catch (const util::Error& error) {
+    log.warning("not known whether files with missing data were in use while no demandd ran",
+                {{"reason", error.message()}});
+    return;
+  }
   if (used.empty()) return;
   log.warning(
       "files with missing data were in use while no demandd ran: what was read from them "

@@ -30,11 +30,6 @@ std::string check_size(const std::string& text) {
   return text.starts_with('-') ? "must not be negative" : std::string();
 }
 
-// What a script passes for a variable that is not set.
-std::string check_not_empty(const std::string& text) {
-  return text.empty() ? "must not be empty" : std::string();
-}
-
 // A size option: K, M, G suffixes are powers of 1024.
 CLI::Option* add_size(CLI::App& app, const char* name, std::uint64_t& value, const char* help,
                       std::uint64_t max, bool power_of_two) {
@@ -92,7 +87,7 @@ void add_input_options(CLI::App& app, Options& options) {
                  "OCI archive, docker-save archive, OCI layout directory or root filesystem tar; "
                  "- is standard input")
       ->required()
-      ->check(CLI::Validator(check_not_empty, ""));
+      ->check(cli::refuse_empty);
   app.add_option("--platform", options.platform,
                  "take this platform (os/arch[/variant]) of an image index");
 }
@@ -123,7 +118,7 @@ void add_output_options(CLI::App& app, Options& options) {
   app.add_option("-o,--output", options.output,
                  "store (OCI image layout) that the image is added to")
       ->type_name("STORE")
-      ->check(CLI::Validator(check_not_empty, ""))
+      ->check(cli::refuse_empty)
       ->capture_default_str();
   app.add_option(
          "--ref", options.ref,
