@@ -85,6 +85,8 @@ std::size_t Journal::put(const Event& event) {
   const std::size_t index = free_.back();
   free_.pop_back();
   Slot* slot = shared_->slot(readers_, index);
+  // free_ is this process's own: after another one has written, recover() comes first.
+  ASSERT(slot->fd.load(std::memory_order_acquire) < 0);
   slot->pid = event.pid;
   slot->replays = 0;
   slot->has_range = event.has_range ? 1 : 0;

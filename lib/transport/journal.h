@@ -7,7 +7,7 @@
 // as delivered, so none is ever known to the dead process alone.  An entry ends after its answer is
 // written and before its descriptor is closed; so no number in the journal is ever reused, and an
 // answer that is given twice hits nobody.
-// Source: KERNEL.md section 4.6 (tried with 2,200 kills).
+// Source: doc/KERNEL.md 4.6 (tried with 2,200 kills).
 //
 // Thread: every member may be called from many threads of one process; two processes never use
 // the journal at the same time (the supervisor sees to that).

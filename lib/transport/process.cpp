@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -44,6 +46,22 @@ pid_t clone_sharing_files(std::atomic<int>& pid_out, util::Fd& pidfd_out) {
   return static_cast<pid_t>(pid);
 }
 
+util::Fd make_event() {
+  util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) throw util::errno_error("eventfd", "open", errno);
+  return fd;
+}
+
+void raise(const util::Fd& event) {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t ignored = ::write(event.get(), &one, sizeof one);
+}
+
+void lower(const util::Fd& event) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t ignored = ::read(event.get(), &count, sizeof count);
+}
+
 util::Fd open_pidfd(pid_t pid) {
   if (pid <= 0) return {};
   util::Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -66,13 +84,28 @@ std::vector<int> open_descriptors() {
   return fds;
 }
 
+namespace {
+
+// [first, last], one by one.
+void close_each(int first, int last) {
+  // The limit may have been higher when a descriptor was opened.
+  constexpr rlim_t kLeast = 1 << 16;
+  constexpr rlim_t kMost = 1 << 20;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = kMost;
+  last = std::min(last, static_cast<int>(std::clamp(limit.rlim_cur, kLeast, kMost)) - 1);
+  for (int fd = first; fd <= last; ++fd)
+    ::close(fd);
+}
+
+}  // namespace
+
 void close_all_except(std::vector<int> keep) {
   std::sort(keep.begin(), keep.end());
   keep.push_back(INT_MAX);
   int first = 0;  // that is not known to be kept
   for (const int fd : keep) {
-    if (fd > first && ::syscall(SYS_close_range, first, fd - 1, 0) != 0)
-      throw util::errno_error("descriptors", "close", errno);
+    if (fd > first && ::syscall(SYS_close_range, first, fd - 1, 0) != 0) close_each(first, fd - 1);
     first = fd == INT_MAX ? fd : std::max(first, fd + 1);
   }
 }

@@ -22,10 +22,18 @@ pid_t clone_sharing_files(std::atomic<int>& pid_out, util::Fd& pidfd_out);
 // Readable when the process has ended.  Not open when there is no such process.  Throws kIo.
 util::Fd open_pidfd(pid_t pid);
 
+// An eventfd(2) that does not block.  Throws kIo.
+util::Fd make_event();
+// Makes it readable, and no longer readable.
+void raise(const util::Fd& event);
+void lower(const util::Fd& event);
+
 // Numbers of all descriptors of this process, ascending.  Throws kIo.
 std::vector<int> open_descriptors();
 
-// Closes every descriptor that is not in `keep`.  Opens none for it.  Throws kIo.
+// Closes every descriptor that is not in `keep`.  Opens none for it.  Where a filter of system
+// calls refuses close_range(2), those below the limit of descriptors, or 65,536, but not above a
+// million.
 void close_all_except(std::vector<int> keep);
 
 // Makes /dev/null of them: whoever reads our standard output must see its end when demandd ends.  A

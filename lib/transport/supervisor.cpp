@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,22 +36,6 @@ constexpr int kStartTries = 5;
 constexpr int kStandInMs = 20;
 constexpr std::chrono::seconds kBetweenComplaints{10};
 
-util::Fd make_event() {
-  util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) throw util::errno_error("eventfd", "open", errno);
-  return fd;
-}
-
-void raise(const util::Fd& event) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t ignored = ::write(event.get(), &one, sizeof one);
-}
-
-void lower(const util::Fd& event) {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const ssize_t ignored = ::read(event.get(), &count, sizeof count);
-}
-
 bool is_readable(const util::Fd& fd) {
   if (!fd) return true;  // no such process any more
   pollfd poll{fd.get(), POLLIN, 0};
@@ -73,6 +56,7 @@ struct Supervisor::Shared {
   std::atomic<int> worker_state = kStarting;
   std::atomic<int> worker_status = 0;
   std::atomic<bool> was_ever_ready = false;
+  std::atomic<bool> is_ready_told = false;
   std::atomic<bool> is_stopping = false;
   std::atomic<bool> is_guarding = false;
 };
@@ -104,12 +88,13 @@ int Supervisor::run() {
 // False when it failed, for want of a process, a descriptor or memory: it is to be done again.
 // The end of the chief is never an answer to that (see run()).
 template <class Thing>
-bool Supervisor::attempt(std::string_view what, const Thing& thing) noexcept {
+bool Supervisor::attempt(std::string_view what, const Thing& thing,
+                         std::string_view text) noexcept {
   try {
     thing();
     return true;
   } catch (const std::exception& error) {
-    complain(what, error.what());
+    complain(text, what, error.what());
     return false;
   }
 }
@@ -120,14 +105,15 @@ void Supervisor::insist(std::string_view what, const Thing& thing) noexcept {
     pause_for(kRetryMs);
 }
 
-void Supervisor::complain(std::string_view what, const char* reason) noexcept {
+void Supervisor::complain(std::string_view text, std::string_view what,
+                          const char* reason) noexcept {
   const auto now = Clock::now();
   if (now < complain_at_) return;
   complain_at_ = now + kBetweenComplaints;
   try {
-    log_.error("not possible now, tried again", {{"action", what}, {"reason", reason}});
+    log_.error(text, {{"action", what}, {"reason", reason}});
   } catch (const std::exception&) {
-    // It is tried again also where it cannot be told.
+    // What goes on, goes on also where it cannot be told.
   }
 }
 
@@ -177,12 +163,12 @@ void Supervisor::be_deputy() noexcept {
 // The chief was killed: this process is the chief from now on.
 void Supervisor::take_over() noexcept {
   shared_->chief_pid = ::getpid();
-  attempt("take over", [this] {
-    log_.warning("main process died, its deputy takes over", {{"pid", ::getpid()}});
-    hooks_.on_take_over();
-  });
   // That of the dead chief, open until now; where there is no other descriptor, its place is one.
   own_pidfd_.reset();
+  is_take_over_told_ = attempt("tell of the new main process", hooks_.on_take_over);
+  attempt_once("log", [this] {
+    log_.warning("main process died, its deputy takes over", {{"pid", ::getpid()}});
+  });
   // release(): the old numbers may belong to nobody or to somebody else by now.
   worker_pidfd_.release();
   deputy_pidfd_.release();
@@ -191,9 +177,8 @@ void Supervisor::take_over() noexcept {
   is_worker_alive_ = worker_pidfd_.is_open();
   started_at_ = Clock::now();
   answered_at_start_ = survival_.answered();
-  is_ready_told_ = shared_->was_ever_ready;
   if (shared_->is_stopping) kill_at_ = Clock::now() + kDrainLimit;
-  if (!is_worker_alive_) attempt("note a death", [this] { worker_died(); });
+  if (!is_worker_alive_) attempt_once("note a death", [this] { worker_died(); });
 }
 
 void Supervisor::be_guard() noexcept {
@@ -212,7 +197,7 @@ void Supervisor::be_guard() noexcept {
   raise(note_event_);
   ::setsid();
   [[maybe_unused]] const int ignored = ::chdir("/");
-  attempt("leave the standard output", leave_standard_streams);
+  attempt_once("leave the standard output", leave_standard_streams);
   insist("guard", [this] { survival_.run_guard(); });
   ::_exit(0);
 }
@@ -233,9 +218,10 @@ void Supervisor::mind_deputy() {
 // Starts a worker, or does meanwhile what can be done without.  Returns how long nothing else has
 // to be done.  Unit: milliseconds.
 int Supervisor::replace_worker() {
-  if (has_leak_ && !attempt("close descriptors", [this] { close_leaked(); })) return kStandInMs;
+  // What is left of the last one, a lock for instance, could be in the way of the next.
+  const bool is_clean = !has_leak_ || attempt("close descriptors", [this] { close_leaked(); });
   if (Clock::now() >= restart_at_) {
-    if (attempt("start a worker", [this] { start_worker(); })) return kStandInMs;
+    if (is_clean && attempt("start a worker", [this] { start_worker(); })) return kStandInMs;
     ++failed_starts_;
     restart_at_ = Clock::now() + std::chrono::milliseconds(kRetryMs);
   }
@@ -251,12 +237,25 @@ void Supervisor::stand_in() {
   survival_.stand_in(kStandInMs);
 }
 
+bool Supervisor::is_all_told() const {
+  return is_take_over_told_ && (shared_->is_ready_told || !shared_->was_ever_ready);
+}
+
+// What the service manager must know: it could end all otherwise.
+void Supervisor::tell_manager() noexcept {
+  if (!is_take_over_told_)
+    is_take_over_told_ = attempt("tell of the new main process", hooks_.on_take_over);
+  if (shared_->was_ever_ready && !shared_->is_ready_told)
+    shared_->is_ready_told = attempt("tell that all is watched", hooks_.on_ready);
+}
+
 // Waits for one thing to happen.  False when demandd is to end and no worker is left.
 bool Supervisor::step_chief() {
   if (!is_worker_alive_ && shared_->is_stopping) return false;
+  tell_manager();  // first, while there may be a descriptor for it
   mind_deputy();
   int wait_ms = is_worker_alive_ ? 1000 : replace_worker();
-  if (!deputy_pidfd_) wait_ms = std::min(wait_ms, kRetryMs);
+  if (!deputy_pidfd_ || !is_all_told()) wait_ms = std::min(wait_ms, kRetryMs);
   pollfd polls[4] = {{signals_.get(), POLLIN, 0},
                      {note_event_.get(), POLLIN, 0},
                      {deputy_pidfd_.get(), POLLIN, 0},
@@ -267,15 +266,14 @@ bool Supervisor::step_chief() {
     ask_to_stop();
   }
   lower(note_event_);
-  if (shared_->was_ever_ready && !is_ready_told_)
-    is_ready_told_ = attempt("tell that all is watched", hooks_.on_ready);
+  tell_manager();
   if (!is_worker_alive_) return true;
   if (is_readable(worker_pidfd_)) {
-    attempt("note a death", [this] { worker_died(); });
+    attempt_once("note a death", [this] { worker_died(); });
   } else if (shared_->is_stopping && Clock::now() >= kill_at_) {
-    log_.warning("worker does not end, killing it");
     ::kill(shared_->worker_pid, SIGKILL);
     kill_at_ = Clock::now() + std::chrono::seconds(5);
+    attempt_once("log", [this] { log_.warning("worker does not end, killing it"); });
   }
   if (!is_worker_alive_ && survival_.is_dead()) return false;
   // The first worker says by itself why it cannot begin; nobody depends on it yet.
@@ -286,7 +284,7 @@ void Supervisor::ask_to_stop() {
   if (shared_->is_stopping.exchange(true)) return;
   kill_at_ = Clock::now() + kDrainLimit;
   raise(stop_event_);
-  hooks_.on_stopping();
+  attempt_once("tell of the end", hooks_.on_stopping);
 }
 
 void Supervisor::worker_died() {
@@ -298,14 +296,17 @@ void Supervisor::worker_died() {
   is_worker_alive_ = false;
   worker_pidfd_.reset();
   has_leak_ = true;
+  // Also in a deputy, which was made with what its chief had then.
+  is_standing_in_ = false;
+  failed_starts_ = 0;
   if (shared_->is_stopping || survival_.is_dead()) return;
   if (shared_->worker_state == kDone && !shared_->was_ever_ready) return;
+  note_death(was_ready, !is_ours || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
   const std::string cause = !is_ours              ? "unknown"
                             : WIFSIGNALED(status) ? util::concat("signal ", WTERMSIG(status))
                                                   : util::concat("exit ", WEXITSTATUS(status));
   log_.error("worker died, starting another",
              {{"pid", pid}, {"cause", cause}, {"waiting", survival_.descriptors().size()}});
-  note_death(was_ready, !is_ours || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
 }
 
 // Decides when the next worker starts.  One that dies again and again is given longer and longer
@@ -346,7 +347,7 @@ int Supervisor::end() noexcept {
   }
   const bool is_dead = survival_.is_dead();
   bool needs_guard = !is_dead;  // also where that cannot be told
-  if (!is_dead) attempt("look for users", [&] { needs_guard = survival_.needs_guard(); });
+  if (!is_dead) attempt_once("look for users", [&] { needs_guard = survival_.needs_guard(); });
   if (!needs_guard) {
     end_deputy();
     return is_dead ? 1 : 0;
@@ -360,7 +361,7 @@ int Supervisor::end() noexcept {
     end_deputy();
     return 1;
   }
-  attempt("tell of the guard", [this] { hooks_.on_guarded(shared_->deputy_pid); });
+  attempt_once("tell of the guard", [this] { hooks_.on_guarded(shared_->deputy_pid); });
   return 0;
 }
 

@@ -10,7 +10,7 @@
 // All three share one descriptor table, so events that the worker has read stay open when it
 // dies; the chief starts the next worker, which answers them out of the journal.  The deputy does
 // the same for the chief.  Only when all are killed at once does the kernel let readers through.
-// Source: KERNEL.md section 4.6.
+// Source: doc/KERNEL.md 4.6.
 #pragma once
 
 #include <sys/types.h>
@@ -31,10 +31,11 @@ struct SupervisorHooks {
   // In the worker: serves until `stop_fd` is readable, then drains.  Calls `ready` once when all
   // is watched.  Returns the exit status; what it throws becomes 1.
   std::function<int(int stop_fd, const std::function<void()>& ready)> run_worker;
-  // In the chief.
+  // In the chief.  Called again and again as long as it throws.
   std::function<void()> on_ready;
-  std::function<void()> on_stopping;
-  // This process is the chief now instead of one that was killed.
+  std::function<void()> on_stopping;  // once
+  // This process is the chief now instead of one that was killed.  Called again as long as it
+  // throws.
   std::function<void()> on_take_over;
   // In the guard, before it is one: lets a new demandd start.
   std::function<void()> on_becoming_guard;
@@ -66,6 +67,8 @@ class Supervisor {
   [[noreturn]] void be_guard() noexcept;
   int be_chief() noexcept;
   bool step_chief();
+  bool is_all_told() const;
+  void tell_manager() noexcept;
   void take_over() noexcept;
   void mind_deputy();
   int replace_worker();
@@ -78,10 +81,15 @@ class Supervisor {
   void end_deputy();
   void close_leaked();
   template <class Thing>
-  bool attempt(std::string_view what, const Thing& thing) noexcept;
+  bool attempt(std::string_view what, const Thing& thing,
+               std::string_view text = "not possible now, tried again") noexcept;
+  template <class Thing>
+  void attempt_once(std::string_view what, const Thing& thing) noexcept {
+    attempt(what, thing, "not possible");
+  }
   template <class Thing>
   void insist(std::string_view what, const Thing& thing) noexcept;
-  void complain(std::string_view what, const char* reason) noexcept;
+  void complain(std::string_view text, std::string_view what, const char* reason) noexcept;
 
   Survival& survival_;
   const SupervisorHooks hooks_;
@@ -91,7 +99,7 @@ class Supervisor {
   std::vector<int> base_fds_;
   util::Fd signals_, stop_event_, note_event_, guard_event_;
   util::Fd own_pidfd_, worker_pidfd_, deputy_pidfd_;
-  bool is_ready_told_ = false;
+  bool is_take_over_told_ = true;
   bool is_worker_alive_ = false;
   bool has_leak_ = false;        // what a worker had opened is open still
   bool is_standing_in_ = false;  // what it had not answered is refused

@@ -8,7 +8,8 @@
 
 namespace ondemand::demandd {
 
-// Does nothing without a service manager; failures are ignored, as sd_notify(3) advises.
+// Does nothing without a service manager.  Throws kIo for want of descriptors or memory: try again
+// later.  Other failures are ignored, as sd_notify(3) advises.
 void notify_service(std::string_view state);
 
 }  // namespace ondemand::demandd

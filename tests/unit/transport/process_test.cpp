@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "support/descriptor_limit.h"
+#include "support/refused_call.h"
 #include "util/error.h"
 
 namespace ondemand::transport {
@@ -49,9 +51,13 @@ TEST(Process, DoesNotTakeOneThatItCannotHaveADescriptorOfForGone) {
   EXPECT_THROW(open_pidfd(::getpid()), util::Error);
 }
 
-TEST(Process, ClosesAllButWhatIsToBeKept) {
+class ProcessCloses : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(WithTheCallForARange, ProcessCloses, ::testing::Bool());
+
+TEST_P(ProcessCloses, AllButWhatIsToBeKept) {
   const pid_t child = ::fork();
   if (child == 0) {
+    if (!GetParam()) test::refuse_call(SYS_close_range, EPERM);
     const int kept = ::open("/dev/null", O_RDONLY);
     const int lost = ::open("/dev/null", O_RDONLY);
     const test::DescriptorLimit limit(0);

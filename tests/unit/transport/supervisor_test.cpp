@@ -18,7 +18,6 @@
 #include <csignal>
 #include <fstream>
 #include <new>
-#include <thread>
 
 #include "support/refused_call.h"
 #include "util/text.h"
@@ -26,9 +25,18 @@
 namespace ondemand::transport {
 namespace {
 
+// Between two looks at what tells of no change by itself.
+void wait_a_little() {
+  ::poll(nullptr, 0, 1);
+}
+
 struct Notes {
   std::atomic<int> workers = 0, stood_in = 0, guard_pid = 0, chief_pid = 0, worker_pid = 0;
   std::atomic<int> errors = 0;  // lines of log
+  std::atomic<int> refusals = 0, group = 0;
+  std::atomic<bool> workers_die = false, workers_hang = false;  // hang: before they are ready
+  std::atomic<int> no_news = 0;                                 // so often nothing can be told
+  std::atomic<int> ready_told = 0;
   std::atomic<bool> is_used = false, may_guard_end = false, has_filters = false;
   // Each is tried in vain once.
   std::atomic<bool> no_refusal = false, no_stand_in = false, no_look = false, no_guard = false;
@@ -39,7 +47,10 @@ class CountingSurvival : public Survival {
   explicit CountingSurvival(Notes& notes) : notes_(notes) {}
   std::vector<int> descriptors() override { return {}; }
   std::uint64_t answered() const override { return 0; }
-  void refuse_outstanding() override { fail_if(notes_.no_refusal); }
+  void refuse_outstanding() override {
+    fail_if(notes_.no_refusal);
+    ++notes_.refusals;
+  }
   void stand_in(int timeout_ms) override {
     fail_if(notes_.no_stand_in);
     ++notes_.stood_in;
@@ -55,7 +66,7 @@ class CountingSurvival : public Survival {
     fail_if(notes_.no_guard);
     notes_.guard_pid = ::getpid();
     while (!notes_.may_guard_end)
-      std::this_thread::yield();
+      wait_a_little();
   }
 
  private:
@@ -73,15 +84,35 @@ class SupervisorTest : public ::testing::Test {
     EXPECT_NE(memory, MAP_FAILED);
     notes_ = new (memory) Notes;
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    start_watcher();
   }
   ~SupervisorTest() override {
     // Whoever is left after a failure; the group of processes is there as long as one of them is.
     if (chief_ > 0 && !is_group_closed(0)) ::kill(-chief_, SIGKILL);
     if (notes_->guard_pid > 0 && !is_group_closed(100)) ::kill(notes_->guard_pid, SIGKILL);
+    ::kill(watcher_, SIGKILL);
     while (::waitpid(-1, nullptr, 0) > 0) {
     }
     ::prctl(PR_SET_CHILD_SUBREAPER, 0);
     ::munmap(notes_, sizeof(Notes));
+  }
+
+  // Ends all others when the test is killed, after a time limit for instance: they outlive each
+  // other on purpose.
+  void start_watcher() {
+    int ends[2];
+    ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    life_ = util::Fd(ends[1]);
+    const util::Fd other_end(ends[0]);
+    watcher_ = ::fork();
+    if (watcher_ != 0) return;
+    life_.reset();
+    pollfd poll{other_end.get(), 0, 0};
+    while (::poll(&poll, 1, -1) <= 0) {
+    }
+    if (notes_->group > 0) ::kill(-notes_->group, SIGKILL);
+    if (notes_->guard_pid > 0) ::kill(notes_->guard_pid, SIGKILL);
+    ::_exit(0);
   }
 
   // As tools/demandd/daemon.cpp does it, `before` first.
@@ -93,7 +124,9 @@ class SupervisorTest : public ::testing::Test {
     chief_ = ::fork();
     if (chief_ == 0) {
       ::setpgid(0, 0);
+      notes_->group = ::getpid();
       group_.reset();
+      life_.reset();
       before();
       ::_exit(run(std::move(other_end)));
     }
@@ -108,16 +141,31 @@ class SupervisorTest : public ::testing::Test {
     hooks.run_worker = [this](int stop_fd, const std::function<void()>& ready) {
       notes_->worker_pid = ::getpid();
       ++notes_->workers;
-      ready();
+      if (!notes_->workers_hang) ready();
+      if (notes_->workers_die) ::_exit(3);
       pollfd stop{stop_fd, POLLIN, 0};
       ::poll(&stop, 1, -1);
       return 0;
     };
-    hooks.on_ready = hooks.on_stopping = hooks.on_becoming_guard = [] {};
-    hooks.on_take_over = [this] { notes_->chief_pid = ::getpid(); };
+    hooks.on_stopping = hooks.on_becoming_guard = [] {};
+    hooks.on_ready = [this] {
+      tell();
+      ++notes_->ready_told;
+    };
+    hooks.on_take_over = [this] {
+      tell();
+      notes_->chief_pid = ::getpid();
+    };
     hooks.on_guarded = [](pid_t) {};
     const util::Fd closed_at_the_end = std::move(group);
     return Supervisor(survival, std::move(hooks), log).run();
+  }
+
+  void tell() const {
+    if (notes_->no_news > 0) {
+      --notes_->no_news;
+      throw std::bad_alloc();
+    }
   }
 
   static std::vector<pid_t> children(pid_t pid) {
@@ -130,7 +178,7 @@ class SupervisorTest : public ::testing::Test {
   template <class Condition>
   static void wait_for(const Condition& condition) {
     while (!condition())
-      std::this_thread::yield();
+      wait_a_little();
   }
   // True when no process has the other end any more.
   bool is_group_closed(int timeout_ms) const {
@@ -151,9 +199,15 @@ class SupervisorTest : public ::testing::Test {
     return before;
   }
 
+  pid_t deputy_of(pid_t chief) const {
+    for (const pid_t child : children(chief))
+      if (child != notes_->worker_pid) return child;
+    return 0;
+  }
+
   Notes* notes_ = nullptr;
-  util::Fd group_;
-  pid_t chief_ = 0;
+  util::Fd group_, life_;
+  pid_t chief_ = 0, watcher_ = 0;
 };
 
 TEST_F(SupervisorTest, StartsAnotherWorkerAndEndsWhenItIsTold) {
@@ -162,7 +216,7 @@ TEST_F(SupervisorTest, StartsAnotherWorkerAndEndsWhenItIsTold) {
   wait_for([this] { return notes_->workers == 2; });
   ::kill(chief_, SIGTERM);
   EXPECT_EQ(end_of_chief(), 0);
-  EXPECT_TRUE(is_group_closed(10'000));
+  EXPECT_TRUE(is_group_closed(-1));
 }
 
 TEST_F(SupervisorTest, StandsInForAWorkerThatCannotStartUntilItCan) {
@@ -211,7 +265,48 @@ TEST_F(SupervisorTest, ADeputyWithoutDescriptorsTakesOverAllTheSame) {
   ::kill(notes_->worker_pid, SIGKILL);
   wait_for([this] { return notes_->workers == 2; });
   ::kill(deputy, SIGTERM);
-  EXPECT_TRUE(is_group_closed(10'000));
+  EXPECT_TRUE(is_group_closed(-1));
+}
+
+TEST_F(SupervisorTest, ADeputyOfAChiefThatStoodInRefusesWhatALaterWorkerLeaves) {
+  start();
+  notes_->workers_die = true;
+  const pid_t first = deputy_of(chief_);
+  ::kill(notes_->worker_pid, SIGKILL);
+  wait_for([this] { return notes_->stood_in > 0; });
+  ::kill(first, SIGKILL);
+  notes_->workers_die = false;
+  notes_->workers_hang = true;
+  const int stood_in = notes_->stood_in;
+  const int workers = notes_->workers;
+  wait_for([&] { return notes_->stood_in > stood_in || notes_->workers > workers; });
+  wait_for([&] { return notes_->workers > workers && children(chief_).size() == 2; });
+  const pid_t second = deputy_of(chief_);
+  ::kill(chief_, SIGKILL);
+  end_of_chief();
+  wait_for([&] { return notes_->chief_pid == second && children(second).size() == 1; });
+  const int refusals = notes_->refusals;
+  const int stood_in_before = notes_->stood_in;
+  ::kill(notes_->worker_pid, SIGKILL);
+  wait_for([&] { return notes_->stood_in > stood_in_before; });
+  EXPECT_EQ(notes_->refusals, refusals + 1);
+  ::kill(second, SIGTERM);
+  EXPECT_TRUE(is_group_closed(-1));
+}
+
+TEST_F(SupervisorTest, TellsTheServiceManagerUntilItIsTold) {
+  notes_->no_news = 2;
+  start();
+  wait_for([this] { return notes_->ready_told > 0; });
+  const pid_t deputy = deputy_of(chief_);
+  notes_->no_news = 2;
+  ::kill(chief_, SIGKILL);
+  end_of_chief();
+  wait_for([&] { return notes_->chief_pid == deputy; });
+  EXPECT_EQ(notes_->no_news, 0);
+  EXPECT_EQ(notes_->ready_told, 1);
+  ::kill(deputy, SIGTERM);
+  EXPECT_TRUE(is_group_closed(-1));
 }
 
 TEST_F(SupervisorTest, LeavesAGuardForWhoStillReads) {
@@ -223,7 +318,7 @@ TEST_F(SupervisorTest, LeavesAGuardForWhoStillReads) {
   EXPECT_NE(notes_->guard_pid, chief_);
   EXPECT_FALSE(is_group_closed(0));
   notes_->may_guard_end = true;
-  EXPECT_TRUE(is_group_closed(10'000));
+  EXPECT_TRUE(is_group_closed(-1));
 }
 
 TEST_F(SupervisorTest, GuardsInTheMainProcessWhereNoOtherCanHaveDescriptorsOfItsOwn) {
@@ -237,7 +332,7 @@ TEST_F(SupervisorTest, GuardsInTheMainProcessWhereNoOtherCanHaveDescriptorsOfIts
   EXPECT_FALSE(is_group_closed(0));
   notes_->may_guard_end = true;
   EXPECT_EQ(end_of_chief(), notes_->has_filters ? W_EXITCODE(1, 0) : 0);
-  EXPECT_TRUE(is_group_closed(10'000));
+  EXPECT_TRUE(is_group_closed(-1));
 }
 
 TEST_F(SupervisorTest, GuardsAlsoWhereItIsNotKnownWhetherAnybodyReads) {
@@ -249,7 +344,7 @@ TEST_F(SupervisorTest, GuardsAlsoWhereItIsNotKnownWhetherAnybodyReads) {
   EXPECT_FALSE(notes_->no_refusal || notes_->no_look || notes_->no_guard);
   EXPECT_FALSE(is_group_closed(0));
   notes_->may_guard_end = true;
-  EXPECT_TRUE(is_group_closed(10'000));
+  EXPECT_TRUE(is_group_closed(-1));
 }
 
 }  // namespace
