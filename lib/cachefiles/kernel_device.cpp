@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "cachefiles/abi.h"
 #include "util/error.h"
@@ -18,6 +20,9 @@ using util::Error;
 using util::ErrorCode;
 
 namespace {
+
+// Of a millisecond each.
+constexpr int kTriesWithoutMemory = 10'000;
 
 util::Fd open_device(const std::filesystem::path& node) {
   const std::string name = util::printable(node.native());
@@ -58,11 +63,17 @@ Device::Read KernelDevice::read(util::MutableBytes buffer) {
   return {static_cast<std::size_t>(len), 0};
 }
 
+// The kernel copies a command before it reads it.  Where it has no memory for that, an answer would
+// be lost, and its reader would wait for good.
 int KernelDevice::command(std::string_view text) {
+  int tries = kTriesWithoutMemory;
   ssize_t len = 0;
-  do {
+  for (;;) {
     len = ::write(fd_.get(), text.data(), text.size());
-  } while (len < 0 && errno == EINTR);
+    if (len >= 0 || (errno != EINTR && errno != ENOMEM)) break;
+    if (errno == ENOMEM && --tries == 0) break;
+    if (errno == ENOMEM) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   if (len < 0) return errno;
   // The kernel takes a command whole.
   return static_cast<std::size_t>(len) == text.size() ? 0 : EIO;

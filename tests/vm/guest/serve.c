@@ -58,12 +58,17 @@ static int command(const char *format, ...)
 {
 	char text[4096];
 	va_list ap;
+	ssize_t written;
 	int len;
 
 	va_start(ap, format);
 	len = vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	return write(device, text, len) == len ? 0 : -1;
+	/* An answer that is lost is waited for. */
+	do {
+		written = write(device, text, len);
+	} while (written < 0 && errno == ENOMEM);
+	return written == len ? 0 : -1;
 }
 
 static void prepare(const char *volume)
