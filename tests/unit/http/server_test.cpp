@@ -143,6 +143,10 @@ TEST(HttpServer, ServesMoreConnectionsThanItKeeps) {
   options.max_connections = 8;
   options.idle_timeout = milliseconds(100);
   const Server server(kAnyPort, echo, options);
+  // The thread sanitizer does not see how cpp-httplib, which is not built with it, guards what its
+  // first request makes: let that be over.
+  Client first(parse_url(server.url()));
+  EXPECT_EQ(get(first, "/a"), "GET /a ");
   // Each client keeps its connection alive while others wait for a place.
   std::vector<std::thread> threads;
   for (int i = 0; i < 24; ++i)
