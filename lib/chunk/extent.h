@@ -11,7 +11,7 @@
 namespace ondemand::chunk {
 
 // Unit of addresses and of padding in every blob and bootstrap that we write.
-// Source: our choice (doc/DECISIONS.md); equals the page size that fscache mode demands.
+// It is the page size, which mounts over fscache demand.  Source: doc/KERNEL.md 2.6.
 inline constexpr std::uint32_t kBlockSize = 4096;
 inline constexpr unsigned kBlockBits = 12;
 

@@ -3,8 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "cachefiles/abi.h"
+#include "transport/process.h"
 #include "util/error.h"
 
 namespace ondemand::transport {
@@ -25,17 +24,6 @@ constexpr std::chrono::milliseconds kPause{10};
 // From one wait for a descriptor to the next: what does not come soon may not come for long, and
 // messages that bring none must not wait for it each time.
 constexpr std::chrono::seconds kBetweenWaits{1};
-
-util::Fd make_event() {
-  util::Fd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!fd) throw util::errno_error("eventfd", "open", errno);
-  return fd;
-}
-
-void raise(const util::Fd& event) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t ignored = ::write(event.get(), &one, sizeof one);
-}
 
 }  // namespace
 
