@@ -50,15 +50,13 @@ void Lane::add(const BlobRef& blob, const std::shared_ptr<Target>& target,
       for (const std::size_t frame : frames) {
         // Queued first: a flight that is in no queue would keep its readers waiting, while an entry
         // without a flight, or a flight without a reader, is passed over.
-        if (flights_.count(frame) == 0) queue(priority).push_back(frame);
-        const auto [found, is_new] = flights_.try_emplace(frame);
-        Flight& flight = found->second;
-        const bool is_promoted = !is_new && !flight.is_running && priority == Priority::kDemand &&
-                                 flight.priority == Priority::kPrefetch;
-        if (is_new) {
-          flight.blob = blob;
-          flight.priority = priority;
+        if (flights_.count(frame) == 0) {
+          queue(priority).push_back(frame);
+          flights_.emplace(frame, std::make_shared<Flight>(blob, frame, priority));
         }
+        Flight& flight = *flights_.at(frame);
+        const bool is_promoted = !flight.is_running && priority == Priority::kDemand &&
+                                 flight.priority == Priority::kPrefetch;
         if (is_promoted) {
           queue(priority).push_back(frame);
           flight.priority = priority;
@@ -104,17 +102,8 @@ void Lane::start_threads() {
       is_last = --threads_running_ == 0;
     }
     log_.error("no thread for a fetch", {{"reason", error.what()}, {"threads", wanted - 1}});
-    if (is_last) {
-      std::vector<std::size_t> frames;
-      {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [frame, flight] : flights_)
-          frames.push_back(frame);
-      }
-      const Error failure(ErrorCode::kUnavailable, "thread: start: the system has none to give");
-      for (const std::size_t frame : frames)
-        finish_frame(frame, failure);
-    }
+    if (is_last)
+      end_all(Error(ErrorCode::kUnavailable, "thread: start: the system has none to give"));
   }
 }
 
@@ -126,8 +115,8 @@ void Lane::run() {
     try {
       run_job(*job);
     } catch (const std::exception& exception) {
-      for (const std::size_t frame : job->frames)
-        finish_frame(frame, to_error(exception));
+      for (const FlightRef& flight : job->flights)
+        finish_flight(*flight, to_error(exception));
     }
     if (job->priority == Priority::kPrefetch) {
       const std::lock_guard lock(mutex_);
@@ -136,24 +125,37 @@ void Lane::run() {
   }
 }
 
-// The next frame of that priority that still has to be fetched for somebody.
-std::optional<std::size_t> Lane::next_frame(Priority priority) {
+// The next frame of that priority that still has to be fetched for somebody; null where none has.
+Lane::FlightRef Lane::next_flight(Priority priority) {
   std::deque<std::size_t>& waiting = queue(priority);
   while (!waiting.empty()) {
-    const std::size_t frame = waiting.front();
+    const auto found = flights_.find(waiting.front());
     waiting.pop_front();
-    const auto found = flights_.find(frame);
-    if (found == flights_.end() || found->second.is_running || found->second.priority != priority)
-      continue;
+    if (found == flights_.end()) continue;
+    const FlightRef flight = found->second;
+    if (flight->is_running || flight->priority != priority) continue;
     const auto is_wanted = [](const Part& part) {
       return std::any_of(part.waiters.begin(), part.waiters.end(),
                          [](const RequestRef& waiter) { return !waiter->is_finished(); });
     };
-    const std::vector<Part>& parts = found->second.parts;
-    if (std::any_of(parts.begin(), parts.end(), is_wanted)) return frame;
+    if (std::any_of(flight->parts.begin(), flight->parts.end(), is_wanted)) return flight;
     flights_.erase(found);  // everybody gave up
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+// What waits right behind the job's flights, as far as one request may reach.
+void Lane::take_neighbours(Job& job) {
+  FrameRun run{job.flights.front()->frame, 1};
+  for (;;) {
+    const auto found = flights_.find(run.first + run.count);
+    ++run.count;
+    if (found == flights_.end() || found->second->is_running ||
+        found->second->priority != job.priority)
+      return;
+    if (stored_range(job.blob().index, run).len > options_.max_request_bytes) return;
+    job.flights.push_back(found->second);
+  }
 }
 
 // Waits for work; nullopt when the thread is to end.
@@ -163,12 +165,12 @@ std::optional<Lane::Job> Lane::take_job() {
   for (;;) {
     if (aborted_) break;
     Priority priority = Priority::kDemand;
-    std::optional<std::size_t> first = next_frame(priority);
+    FlightRef first = next_flight(priority);
     // Prefetch never takes the last thread: a demand read that comes now would wait for it.
     const std::size_t prefetch_limit = std::max<std::size_t>(1, options_.max_threads - 1);
     if (!first && prefetching_ < prefetch_limit) {
       priority = Priority::kPrefetch;
-      first = next_frame(priority);
+      first = next_flight(priority);
     }
     if (!first) {
       ++threads_idle_;
@@ -179,18 +181,11 @@ std::optional<Lane::Job> Lane::take_job() {
         break;
       continue;
     }
-    Job job{flights_.at(*first).blob, {}, source::Deadline::min(), priority};
-    FrameRun run{*first, 0};
-    for (std::size_t frame = *first;; ++frame) {  // with all its neighbours that wait too
-      const auto found = flights_.find(frame);
-      if (found == flights_.end() || found->second.is_running || found->second.priority != priority)
-        break;
-      ++run.count;
-      if (run.count > 1 && stored_range(job.blob->index, run).len > options_.max_request_bytes)
-        break;
-      found->second.is_running = true;
-      job.frames.push_back(frame);
-      for (const Part& part : found->second.parts)
+    Job job{{std::move(first)}, source::Deadline::min(), priority};
+    take_neighbours(job);
+    for (const FlightRef& flight : job.flights) {
+      flight->is_running = true;
+      for (const Part& part : flight->parts)
         for (const RequestRef& waiter : part.waiters)
           job.deadline = std::max(job.deadline, waiter->deadline());
     }
@@ -201,65 +196,64 @@ std::optional<Lane::Job> Lane::take_job() {
   return std::nullopt;
 }
 
-std::vector<std::shared_ptr<Target>> Lane::targets_of(std::size_t frame) {
+// One that the frame is still to be written to, behind those that were passed over.  Ends the
+// flight where it has none left.
+std::shared_ptr<Target> Lane::next_target(Flight& flight, std::size_t passed_over) {
   const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<Target>> targets;
-  const auto found = flights_.find(frame);
-  if (found != flights_.end())
-    for (const Part& part : found->second.parts)
-      targets.push_back(part.target);
-  return targets;
-}
-
-// One that the frame is still to be written to; null when the flight is at its end, or aborted.
-std::shared_ptr<Target> Lane::next_target(std::size_t frame) {
-  const std::lock_guard lock(mutex_);
-  const auto found = flights_.find(frame);
-  if (found == flights_.end()) return nullptr;
-  if (!found->second.parts.empty()) return found->second.parts.front().target;
-  flights_.erase(found);  // there was no memory for its first reader
+  if (passed_over < flight.parts.size()) return flight.parts[passed_over].target;
+  if (flight.parts.empty()) forget(flight);
   return nullptr;
 }
 
+// Needs the lock.
+void Lane::forget(const Flight& flight) {
+  const auto found = flights_.find(flight.frame);
+  if (found != flights_.end() && found->second.get() == &flight) flights_.erase(found);
+}
+
 void Lane::run_job(const Job& job) {
-  std::vector<std::size_t> frames = drop_present(job);
+  std::vector<std::size_t> frames;
+  for (const FlightRef& flight : job.flights)
+    if (!drop_present(*flight)) frames.push_back(flight->frame);
   if (!frames.empty()) fetch_frames(job, std::move(frames));
 }
 
-// A frame may have been filled between the plan and now, by the flight before this one.
-std::vector<std::size_t> Lane::drop_present(const Job& job) {
-  std::vector<std::size_t> absent;
-  for (const std::size_t frame : job.frames) {
-    for (const std::shared_ptr<Target>& target : targets_of(frame)) {
-      try {
-        if (target->missing(frame_blocks(*job.blob, frame)).empty())
-          finish_part(frame, target, std::nullopt);
-      } catch (const std::exception& exception) {
-        finish_part(frame, target, to_error(exception));
+// A frame may have been filled between the plan and now, by the flight before this one.  True when
+// that leaves nobody who waits.
+bool Lane::drop_present(Flight& flight) {
+  std::size_t absent = 0;
+  while (const std::shared_ptr<Target> target = next_target(flight, absent)) {
+    try {
+      if (target->missing(frame_blocks(*flight.blob, flight.frame)).empty()) {
+        finish_part(flight, target, std::nullopt);
+      } else {
+        ++absent;
       }
+    } catch (const std::exception& exception) {
+      finish_part(flight, target, to_error(exception));
     }
-    if (next_target(frame)) absent.push_back(frame);
   }
-  return absent;
+  return absent == 0;
 }
 
 void Lane::fetch_frames(const Job& job, std::vector<std::size_t> frames) {
-  const auto deliver = [&](std::size_t frame, util::Bytes bytes) {
+  const auto take = [&](std::size_t frame, util::Bytes bytes) {
+    Flight& flight = job.flight_of(frame);
     try {
-      deliver_frame(*job.blob, frame, bytes);
+      deliver(flight, bytes);
     } catch (const std::exception& exception) {
-      finish_frame(frame, to_error(exception));
+      finish_flight(flight, to_error(exception));
     }
   };
   for (int attempt = 1;; ++attempt) {
     const std::optional<FetchFailure> failure =
-        fetcher_.fetch(*job.blob, frames, job.deadline, counters_, deliver);
+        fetcher_.fetch(job.blob(), frames, job.deadline, counters_, take);
     if (!failure) return;
     const bool is_last = attempt >= options_.attempts || !failure->is_worth_retrying ||
                          !wait_before_retry(attempt, job.deadline);
     if (is_last) {
       for (const std::size_t frame : failure->frames)
-        finish_frame(frame, failure->error);
+        finish_flight(job.flight_of(frame), failure->error);
       return;
     }
     frames = failure->frames;
@@ -278,27 +272,27 @@ bool Lane::wait_before_retry(int attempt, source::Deadline deadline) {
 }
 
 // A target that cannot be written to concerns only those who wait for that one.
-void Lane::deliver_frame(const Blob& blob, std::size_t frame, util::Bytes bytes) {
-  const util::ByteRange blocks = frame_blocks(blob, frame);
+void Lane::deliver(Flight& flight, util::Bytes bytes) {
+  const util::ByteRange blocks = frame_blocks(*flight.blob, flight.frame);
   util::Buffer padded;
   if (blocks.len != bytes.size()) {
     padded.assign(bytes.begin(), bytes.end());
     padded.resize(static_cast<std::size_t>(blocks.len));
     bytes = padded;
   }
-  while (const std::shared_ptr<Target> target = next_target(frame)) {
+  while (const std::shared_ptr<Target> target = next_target(flight)) {
     std::optional<Error> error;
     try {
       write_missing(*target, blocks, bytes);
     } catch (const std::exception& exception) {
       error = to_error(exception);
     }
-    finish_part(frame, target, error);
+    finish_part(flight, target, error);
   }
 }
 
 // Tells those who waited and have nothing left to wait for.  Calls completions: never with the
-// lock, and behind the end of the flight, since they may ask again.
+// lock, since they may ask again.
 void Lane::finish_waiters(std::vector<RequestRef> waiters, const std::optional<Error>& error) {
   {
     const std::lock_guard lock(mutex_);
@@ -311,50 +305,49 @@ void Lane::finish_waiters(std::vector<RequestRef> waiters, const std::optional<E
     request->finish(error);
 }
 
-void Lane::finish_frame(std::size_t frame, const std::optional<Error>& error) {
+void Lane::finish_flight(Flight& flight, const std::optional<Error>& error) {
   std::vector<Part> parts;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = flights_.find(frame);
-    if (found == flights_.end()) return;
-    parts = std::move(found->second.parts);
-    flights_.erase(found);
+    parts.swap(flight.parts);
+    forget(flight);
   }
   for (Part& part : parts)
     finish_waiters(std::move(part.waiters), error);
 }
 
-// The last part is the end of the flight: whoever comes later begins another.
-void Lane::finish_part(std::size_t frame, const std::shared_ptr<Target>& target,
+// The flight goes on without this target: those who come meanwhile may wait for another.
+void Lane::finish_part(Flight& flight, const std::shared_ptr<Target>& target,
                        const std::optional<Error>& error) {
   std::vector<RequestRef> waiters;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = flights_.find(frame);
-    if (found == flights_.end()) return;
-    std::vector<Part>& parts = found->second.parts;
-    const auto part = std::find_if(parts.begin(), parts.end(),
+    const auto part = std::find_if(flight.parts.begin(), flight.parts.end(),
                                    [&](const Part& each) { return each.target == target; });
-    if (part == parts.end()) return;
+    if (part == flight.parts.end()) return;
     waiters = std::move(part->waiters);
-    parts.erase(part);
-    if (parts.empty()) flights_.erase(found);
+    flight.parts.erase(part);
   }
   finish_waiters(std::move(waiters), error);
 }
 
+void Lane::end_all(const Error& error) {
+  std::map<std::size_t, FlightRef> flights;
+  {
+    const std::lock_guard lock(mutex_);
+    flights.swap(flights_);
+  }
+  for (const auto& [frame, flight] : flights)
+    finish_flight(*flight, error);
+}
+
 void Lane::abort(const Error& error) {
-  std::map<std::size_t, Flight> flights;
   {
     const std::lock_guard lock(mutex_);
     aborted_ = true;
-    flights.swap(flights_);
   }
   changed_.notify_all();
-  for (auto& [frame, flight] : flights)
-    for (const Part& part : flight.parts)
-      for (const RequestRef& waiter : part.waiters)
-        waiter->finish(error);
+  end_all(error);
 }
 
 void Lane::note_error(const Error& error) {

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "serve/blob.h"
@@ -63,36 +64,49 @@ class Lane {
     std::vector<RequestRef> waiters;
   };
   // One frame on its way: the single flight that all its readers share.  It is fetched once and
-  // written to each target, which may be the file of another volume or one made anew.
+  // written to each target, which may be the file of another volume or one made anew.  It is in
+  // flights_ until its end, and from then on has no parts: whoever comes later begins another.
   struct Flight {
-    BlobRef blob;
+    Flight(BlobRef a_blob, std::size_t a_frame, Priority a_priority)
+        : blob(std::move(a_blob)), frame(a_frame), priority(a_priority) {}
+
+    const BlobRef blob;
+    const std::size_t frame;
     std::vector<Part> parts;  // by target
-    Priority priority = Priority::kPrefetch;
-    bool is_running = false;
+    Priority priority;
+    bool is_running = false;  // one job's, which alone ends it (or abort)
   };
+  using FlightRef = std::shared_ptr<Flight>;
+  // Flights of neighbouring frames, fetched together.
   struct Job {
-    BlobRef blob;
-    std::vector<std::size_t> frames;
+    std::vector<FlightRef> flights;  // not empty; frame by frame without a gap
     source::Deadline deadline;
     Priority priority = Priority::kDemand;
+
+    const Blob& blob() const { return *flights.front()->blob; }
+    Flight& flight_of(std::size_t frame) const {
+      return *flights.at(frame - flights.front()->frame);
+    }
   };
 
   void run();
   std::optional<Job> take_job();
-  std::optional<std::size_t> next_frame(Priority priority);
+  FlightRef next_flight(Priority priority);
+  void take_neighbours(Job& job);
   void run_job(const Job& job);
   static void add_waiter(Flight& flight, const std::shared_ptr<Target>& target,
                          const RequestRef& request);
-  std::vector<std::size_t> drop_present(const Job& job);
+  bool drop_present(Flight& flight);
   void fetch_frames(const Job& job, std::vector<std::size_t> frames);
-  void deliver_frame(const Blob& blob, std::size_t frame, util::Bytes bytes);
-  void finish_frame(std::size_t frame, const std::optional<util::Error>& error);
-  void finish_part(std::size_t frame, const std::shared_ptr<Target>& target,
+  void deliver(Flight& flight, util::Bytes bytes);
+  void finish_flight(Flight& flight, const std::optional<util::Error>& error);
+  void finish_part(Flight& flight, const std::shared_ptr<Target>& target,
                    const std::optional<util::Error>& error);
   void finish_waiters(std::vector<RequestRef> waiters, const std::optional<util::Error>& error);
-  std::shared_ptr<Target> next_target(std::size_t frame);
+  std::shared_ptr<Target> next_target(Flight& flight, std::size_t passed_over = 0);
+  void forget(const Flight& flight);
+  void end_all(const util::Error& error);
   bool wait_before_retry(int attempt, source::Deadline deadline);
-  std::vector<std::shared_ptr<Target>> targets_of(std::size_t frame);
   void start_threads();
   std::deque<std::size_t>& queue(Priority priority) {
     return priority == Priority::kDemand ? demand_ : prefetch_;
@@ -104,7 +118,7 @@ class Lane {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::size_t, Flight> flights_;
+  std::map<std::size_t, FlightRef> flights_;  // by frame
   // Frames in order of arrival; an entry whose flight is running, gone or of the other priority
   // is passed over.
   std::deque<std::size_t> demand_;

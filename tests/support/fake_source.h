@@ -113,6 +113,10 @@ class MemoryTarget : public serve::Target {
     const std::lock_guard lock(mutex_);
     std::vector<util::ByteRange> holes;
     if (range.empty()) return holes;
+    if (outdated_ > 0) {
+      --outdated_;
+      return {range};
+    }
     for (std::uint64_t block = range.offset / serve::kBlockBytes;
          block * serve::kBlockBytes < range.end(); ++block) {
       if (present_.at(static_cast<std::size_t>(block))) continue;
@@ -143,6 +147,12 @@ class MemoryTarget : public serve::Target {
     const std::lock_guard lock(mutex_);
     full_ = full;
   }
+  // The next answer is what was true before anything was written: the question of a reader whose
+  // range is filled right behind it.
+  void answer_late() {
+    const std::lock_guard lock(mutex_);
+    ++outdated_;
+  }
   util::Buffer bytes() const {
     const std::lock_guard lock(mutex_);
     return bytes_;
@@ -163,6 +173,7 @@ class MemoryTarget : public serve::Target {
   std::vector<bool> present_;
   std::vector<util::ByteRange> writes_;
   bool full_ = false;
+  int outdated_ = 0;
   std::size_t overwritten_ = 0;
 };
 

@@ -78,6 +78,23 @@ TEST_F(EngineConcurrencyTest, SixtyFourReadersOfOneFrameCauseOneFetch) {
   EXPECT_EQ(source_->reads().size(), 1U);
 }
 
+// Each asks when the range is present already, but planned before that; the second comes while the
+// first is being told.
+TEST_F(EngineConcurrencyTest, WhatWasFilledBetweenPlanAndFlightIsNotFetchedAgain) {
+  options_.lane.max_threads = 1;
+  start();
+  ASSERT_FALSE(submit(a_, target_a_, {0, 4096}).get());
+  std::promise<Outcome> second;
+  target_a_->answer_late();
+  engine_->submit(a_.blob, target_a_, {0, 4096}, Priority::kDemand, [&](const Outcome&) {
+    target_a_->answer_late();
+    engine_->submit(a_.blob, target_a_, {0, 4096}, Priority::kDemand,
+                    [&](const Outcome& outcome) { second.set_value(outcome); });
+  });
+  EXPECT_FALSE(second.get_future().get());
+  EXPECT_EQ(source_->reads().size(), 1U);
+}
+
 TEST_F(EngineConcurrencyTest, OneFetchFillsEveryTargetThatWaitsForTheFrame) {
   start();
   source_->hold(a_.blob->digest);
