@@ -39,7 +39,9 @@ Response convert(const httplib::Response& from, const std::string& url) {
 class Connection::Impl final : private httplib::ClientImpl {
  public:
   Impl(const Url& origin, std::chrono::milliseconds connect_timeout)
-      : ClientImpl(origin.host, origin.port), connect_timeout_(connect_timeout) {
+      : ClientImpl(origin.host, origin.port),
+        authority_(origin.authority()),
+        connect_timeout_(connect_timeout) {
     set_keep_alive(true);
     set_follow_location(false);
     set_url_encode(false);
@@ -58,6 +60,7 @@ class Connection::Impl final : private httplib::ClientImpl {
   bool guarded(const std::function<bool()>& call);
   [[noreturn]] void fail(httplib::Error error) const;
 
+  const std::string authority_;
   const std::chrono::milliseconds connect_timeout_;
   bool is_reusable_ = false;
 
@@ -104,6 +107,8 @@ httplib::Request Connection::Impl::make_request(const GetRequest& request) const
   out.path = request.target;
   for (const auto& field : request.headers.fields())
     out.headers.emplace(field.first, field.second);
+  // The library's own has no brackets around an IPv6 address where the port is 80.
+  out.headers.emplace("Host", authority_);
   // Stored bytes are digested as they are: no content coding.
   out.headers.emplace("Accept-Encoding", "identity");
   out.headers.emplace("User-Agent", "erofs-ondemand");

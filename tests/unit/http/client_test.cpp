@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "http/server.h"
 #include "support/fault_server.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -52,6 +53,27 @@ TEST(Client, SendsTheRequestThatWasAskedFor) {
   EXPECT_NE(head.find("\r\nAccept-Encoding: identity\r\n"), std::string::npos) << head;
   EXPECT_NE(head.find("\r\nHost: 127.0.0.1:"), std::string::npos) << head;
   EXPECT_EQ(head.find("Authorization"), std::string::npos) << head;
+}
+
+// Servers refuse a Host that is an IPv6 address without brackets (RFC 3986 section 3.2.2).
+TEST(Client, NamesTheHostAsTheUrlDoes) {
+  std::string host;
+  const auto answer = [&host](const ServerRequest& request) {
+    host = request.headers.get("Host");
+    return ServerResponse{};
+  };
+  for (const std::uint16_t port : {std::uint16_t{0}, std::uint16_t{80}}) {
+    std::unique_ptr<Server> server;
+    try {
+      server = std::make_unique<Server>(ListenAddress{"::1", port}, answer);
+    } catch (const util::Error& error) {
+      GTEST_SKIP() << error.message();
+    }
+    const Url url = parse_url(server->url());
+    TextReceiver receiver(100);
+    Client(url).get(request_for("/"), receiver);
+    EXPECT_EQ(host, port == 80 ? "[::1]" : util::concat("[::1]:", server->port()));
+  }
 }
 
 TEST(Client, ReusesOneConnectionForRequestsInARow) {
