@@ -43,10 +43,10 @@ class Pool {
   std::unique_ptr<Connection> take(bool may_reuse) {
     if (may_reuse) {
       const std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
+      while (!idle_.empty()) {
         auto connection = std::move(idle_.back());
         idle_.pop_back();
-        return connection;
+        if (connection->is_quiet()) return connection;
       }
     }
     return std::make_unique<Connection>(origin_, options_.connect_timeout);

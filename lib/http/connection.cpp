@@ -2,6 +2,7 @@
 #include "http/connection.h"
 
 #include <httplib.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <cstring>
@@ -51,6 +52,9 @@ class Connection::Impl final : private httplib::ClientImpl {
   Outcome exchange(const GetRequest& request, BodyReceiver& receiver, const std::string& url,
                    Response& response);
   bool is_reusable() const { return is_reusable_; }
+  bool is_quiet() const {
+    return wait_for(socket_.sock, POLLIN, std::chrono::steady_clock::now()) == Wait::kTimeout;
+  }
 
  private:
   bool create_and_connect_socket(Socket& socket, httplib::Error& error) override;
@@ -211,6 +215,10 @@ Connection::Outcome Connection::exchange(const GetRequest& request, BodyReceiver
 
 bool Connection::is_reusable() const {
   return impl_->is_reusable();
+}
+
+bool Connection::is_quiet() const {
+  return impl_->is_quiet();
 }
 
 }  // namespace ondemand::http

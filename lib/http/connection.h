@@ -26,6 +26,9 @@ class Connection {
                    Response& response);
   // Whether another exchange may follow on the same socket.
   bool is_reusable() const;
+  // Between two exchanges: whether nothing came and the server has not closed.  What a server says
+  // unasked (408 to an idle client, or anything) would be taken for the answer to the next request.
+  bool is_quiet() const;
 
  private:
   class Impl;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/fault_server.h"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -52,6 +54,12 @@ bool FaultConnection::send(std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
   return is_open_;
+}
+
+void FaultConnection::flush() {
+  int unsent = 1;
+  while (is_open_ && ::ioctl(fd_, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+    std::this_thread::yield();
 }
 
 bool FaultConnection::pause(int milliseconds) {

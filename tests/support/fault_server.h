@@ -20,6 +20,8 @@ class FaultConnection {
 
   // False when the peer is gone (then the script may as well end).
   bool send(std::string_view bytes);
+  // Returns when the peer's kernel has all that was sent.
+  void flush();
   // Nothing more is sent; returns when the peer closes or the server ends.
   void hold();
   // Like hold(), but for at most so long.  False when the wait ended early.

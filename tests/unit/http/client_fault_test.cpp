@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <future>
 
 #include "http/client.h"
 #include "support/fault_server.h"
@@ -282,6 +283,30 @@ TEST(ClientFault, BytesBeyondTheAnswerEndTheConnection) {
     client.get(request_for("/a"), receiver);
     EXPECT_EQ(receiver.body, "data");
   }
+  EXPECT_EQ(server.connections(), 2);
+}
+
+TEST(ClientFault, WhatAServerSaysUnaskedIsNoAnswer) {
+  std::promise<void> collected;
+  std::promise<void> said;
+  std::atomic<int> count{0};
+  FaultServer server([&](FaultConnection& connection, const std::string&) {
+    connection.send(http_answer("200 OK", "data"));
+    if (count++ > 0) return;
+    collected.get_future().wait();
+    // As load balancers do before they close an idle connection.
+    connection.send(http_answer("408 Request Timeout", "", {"Connection: close"}));
+    connection.flush();
+    said.set_value();
+  });
+  Client client(parse_url(server.url()));
+  Collector receiver;
+  client.get(request_for("/a"), receiver);
+  collected.set_value();
+  said.get_future().wait();
+  client.get(request_for("/a"), receiver);
+  EXPECT_EQ(receiver.status, 200);
+  EXPECT_EQ(receiver.body, "data");
   EXPECT_EQ(server.connections(), 2);
 }
 
