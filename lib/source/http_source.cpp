@@ -263,8 +263,8 @@ bool HttpSource::read_blob(const hash::Digest& blob, std::uint64_t offset, util:
 
 bool HttpSource::copy_blob(const hash::Digest& blob, std::uint64_t size, util::ByteSink& sink,
                            std::chrono::milliseconds stall_timeout) {
-  // What the sink has it has: another attempt goes on from there.  One that brought this much is
-  // not counted as failed, or a long blob could never come over a bad line.
+  // What the sink has it has: another attempt goes on from there.  After one that brought this much
+  // the attempts and their time begin anew, or a long blob could never come over a bad line.
   static constexpr std::uint64_t kProgress = util::kMiB;
   Clock& clock = *options_.clock;
   http::GetRequest request;
@@ -288,18 +288,18 @@ bool HttpSource::copy_blob(const hash::Digest& blob, std::uint64_t size, util::B
     if (!failure) is_here = is_found(response, receiver, rest.len);
     return failure;
   };
-  const auto attempt = [&] {
-    std::uint64_t before = 0;
-    std::optional<AttemptFailure> failure;
-    do {
-      before = done;
-      failure = once();
-    } while (failure && done - before >= kProgress);
-    return failure;
-  };
-  // There is no deadline for the whole; a pause may not be longer than a stall.
-  run_attempts(clock, options_.retry, clock.now() + stall_timeout * options_.retry.attempts,
-               attempt);
+  bool is_moving = true;
+  while (is_moving) {
+    is_moving = false;
+    // There is no deadline for the whole; a pause may not be longer than a stall.
+    run_attempts(clock, options_.retry, clock.now() + stall_timeout * options_.retry.attempts,
+                 [&]() -> std::optional<AttemptFailure> {
+                   const std::uint64_t before = done;
+                   auto failure = once();
+                   is_moving = failure && done - before >= kProgress;
+                   return is_moving ? std::nullopt : failure;
+                 });
+  }
   return is_here;
 }
 

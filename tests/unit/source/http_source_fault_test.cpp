@@ -241,26 +241,36 @@ TEST(HttpSourceFault, ThingsInPlaceOfAManifestAreRefused) {
   EXPECT_EQ(endless.manifest_failure("tag"), ErrorCode::kTooLarge);
 }
 
-TEST(HttpSourceFault, CopyGoesOnWhereItBrokeOff) {
-  std::string content(3'000'000, '\0');
+std::string sample_content(std::size_t size) {
+  std::string content(size, '\0');
   for (std::size_t i = 0; i < content.size(); ++i)
     content[i] = static_cast<char>(i % 249);
+  return content;
+}
+
+// Answers with the range that was asked for, and breaks off after `limit` bytes.
+void send_part(FaultConnection& connection, const std::string& head, const std::string& content,
+               std::size_t limit) {
+  std::size_t begin = 0;
+  const auto range = head.find("Range: bytes=");
+  if (range != std::string::npos) begin = std::stoul(head.substr(range + 13));
+  const std::string rest = content.substr(begin);
+  const std::string first =
+      range == std::string::npos
+          ? "HTTP/1.1 200 OK\r\n"
+          : util::concat("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes ", begin, "-",
+                         content.size() - 1, "/", content.size(), "\r\n");
+  connection.send(util::concat(first, "Content-Length: ", rest.size(), "\r\n\r\n"));
+  connection.send(rest.substr(0, limit));
+  if (limit < rest.size()) connection.close();
+}
+
+TEST(HttpSourceFault, CopyGoesOnWhereItBrokeOff) {
+  const std::string content = sample_content(3'000'000);
   std::atomic<int> count{0};
   Fixture fixture(registry([&](FaultConnection& connection, const std::string& head) {
-    std::size_t begin = 0;
-    const auto range = head.find("Range: bytes=");
-    if (range != std::string::npos) begin = std::stoul(head.substr(range + 13));
-    const std::string rest = content.substr(begin);
-    const std::string first =
-        range == std::string::npos
-            ? "HTTP/1.1 200 OK\r\n"
-            : util::concat("HTTP/1.1 206 Partial Content\r\nContent-Range: bytes ", begin, "-",
-                           content.size() - 1, "/", content.size(), "\r\n");
-    connection.send(util::concat(first, "Content-Length: ", rest.size(), "\r\n\r\n"));
     // Breaks off four times, each time a little further on.
-    const bool is_last = count++ == 4;
-    connection.send(is_last ? rest : rest.substr(0, 100'000));
-    if (!is_last) connection.close();
+    send_part(connection, head, content, count++ == 4 ? content.size() : 100'000);
   }));
   HttpSourceOptions options;
   options.clock = &fixture.clock;
@@ -269,6 +279,20 @@ TEST(HttpSourceFault, CopyGoesOnWhereItBrokeOff) {
   util::BufferSink sink;
   ASSERT_TRUE(fixture.source->copy_blob(kBlob, content.size(), sink, milliseconds(10'000)));
   EXPECT_EQ(util::as_text(sink.buffer), content);
+}
+
+TEST(HttpSourceFault, CopyOutlivesAnyNumberOfOutagesBetweenWhichItMovesOn) {
+  const std::string content = sample_content(10'000'000);
+  std::atomic<int> count{0};
+  Fixture fixture(registry([&](FaultConnection& connection, const std::string& head) {
+    // Two times out of three it is away, for longer than three stalls in all.
+    if (count++ % 3 == 0) return send_part(connection, head, content, 2'000'000);
+    connection.send(http_answer("503 Service Unavailable", "", {"Retry-After: 8"}));
+  }));
+  util::BufferSink sink;
+  ASSERT_TRUE(fixture.source->copy_blob(kBlob, content.size(), sink, milliseconds(10'000)));
+  EXPECT_EQ(util::as_text(sink.buffer), content);
+  EXPECT_EQ(fixture.clock.pauses(), std::vector<std::int64_t>(8, 8'000));
 }
 
 TEST(HttpSourceFault, CopyOfAnotherSizeIsRefused) {
