@@ -119,9 +119,8 @@ HttpSource::Form HttpSource::form(Deadline deadline) {
   const bool is_page = response.media_type() == "text/html";
   const bool is_registry = (response.status == 200 && !is_page) || response.status == 401;
   if (is_registry) return form_ = Form::kRegistry;
-  // A proxy that is starting answers 403 or 5xx for a while: only "not found" and pages are taken
-  // for the word of a static server.
-  if (response.status == 404 || response.status == 200) form_ = Form::kStatic;
+  // A proxy that is starting answers 404 or 403 for a while, to everything: it takes something that
+  // was found to know a static server.
   return Form::kStatic;
 }
 
@@ -163,10 +162,12 @@ std::optional<std::string> HttpSource::get_document(const hash::Digest& digest, 
       form == Form::kRegistry ? manifest_target(digest.to_string()) : blob_target(digest, form);
   http::Response response;
   auto text = get_text(target, deadline, response);
-  if (text && hash::sha256(util::as_bytes(*text)) != digest)
+  if (!text) return std::nullopt;
+  if (hash::sha256(util::as_bytes(*text)) != digest)
     throw Error(
         ErrorCode::kDigestMismatch,
         util::concat(response.url, ": get: bytes do not have the digest ", digest.to_string()));
+  form_ = form;
   return text;
 }
 
@@ -248,8 +249,9 @@ bool HttpSource::read_blob(const hash::Digest& blob, std::uint64_t offset, util:
                            Deadline deadline) {
   if (out.empty()) return true;
   util::checked_add<std::uint64_t>(offset, out.size());
+  const Form where = form(deadline);
   http::GetRequest request;
-  request.target = blob_target(blob, form(deadline));
+  request.target = blob_target(blob, where);
   request.deadline = deadline;
   request.stall_timeout = options_.stall_timeout;
   request.range = util::ByteRange{offset, out.size()};
@@ -258,7 +260,9 @@ bool HttpSource::read_blob(const hash::Digest& blob, std::uint64_t offset, util:
                           std::memcpy(out.data() + position, bytes.data(), bytes.size());
                         });
   const auto response = get(request, receiver, deadline);
-  return is_found(response, receiver, out.size());
+  if (!is_found(response, receiver, out.size())) return false;
+  form_ = where;
+  return true;
 }
 
 bool HttpSource::copy_blob(const hash::Digest& blob, std::uint64_t size, util::ByteSink& sink,

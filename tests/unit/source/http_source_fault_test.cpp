@@ -220,6 +220,45 @@ TEST(HttpSourceFault, FailedProbeIsNotRemembered) {
                                          std::chrono::steady_clock::now() + milliseconds(60'000)));
 }
 
+// What a proxy answers before it knows where the registry is.
+TEST(HttpSourceFault, NotFoundInPlaceOfARegistryIsNotRemembered) {
+  std::atomic<bool> is_starting{true};
+  Fixture fixture([&is_starting](FaultConnection& connection, const std::string& head) {
+    const std::string target = test::request_target(head);
+    if (is_starting || !target.starts_with("/v2/")) {
+      connection.send(http_answer("404 Not Found", "default backend"));
+    } else if (target == "/v2/") {
+      connection.send(http_answer("200 OK", "{}"));
+    } else {
+      connection.send(
+          http_answer("206 Partial Content", "12345", {"Content-Range: bytes 10-14/100"}));
+    }
+  });
+  util::Buffer out(5);
+  EXPECT_FALSE(fixture.source->read_blob(kBlob, 10, out,
+                                         std::chrono::steady_clock::now() + milliseconds(60'000)));
+  is_starting = false;
+  EXPECT_TRUE(fixture.source->read_blob(kBlob, 10, out,
+                                        std::chrono::steady_clock::now() + milliseconds(60'000)));
+}
+
+TEST(HttpSourceFault, AStaticServerIsAskedOnceWhetherItIsARegistry) {
+  std::atomic<int> probes{0};
+  Fixture fixture([&probes](FaultConnection& connection, const std::string& head) {
+    const bool is_probe = test::request_target(head) == "/v2/";
+    if (is_probe) ++probes;
+    connection.send(
+        is_probe ? http_answer("404 Not Found", "")
+                 : http_answer("206 Partial Content", "12345", {"Content-Range: bytes 10-14/100"}));
+  });
+  for (int i = 0; i < 3; ++i) {
+    util::Buffer out(5);
+    EXPECT_TRUE(fixture.source->read_blob(kBlob, 10, out,
+                                          std::chrono::steady_clock::now() + milliseconds(60'000)));
+  }
+  EXPECT_EQ(probes, 1);
+}
+
 TEST(HttpSourceFault, ManifestsOfAnotherDigestAreRefused) {
   Fixture wrong(always(http_answer("200 OK", "{}")));
   EXPECT_EQ(wrong.manifest_failure(kBlob.to_string()), ErrorCode::kDigestMismatch);
