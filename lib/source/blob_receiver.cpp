@@ -24,13 +24,18 @@ std::string check_partial(const http::Response& response, util::ByteRange wanted
 
 }  // namespace
 
+std::string check_coding(const http::Response& response) {
+  const std::string coding = response.headers.get("Content-Encoding");
+  if (coding.empty() || http::equals_ignoring_case(coding, "identity")) return {};
+  return util::concat("content coding '", util::printable(coding), "' that was not asked for");
+}
+
 std::string check_answer(const http::Response& response, util::ByteRange wanted,
                          bool may_be_whole) {
   const std::string type = response.media_type();
   if (type == "text/html") return "a web page in place of the blob";
-  const std::string coding = response.headers.get("Content-Encoding");
-  if (!coding.empty() && !http::equals_ignoring_case(coding, "identity"))
-    return util::concat("content coding '", util::printable(coding), "' that was not asked for");
+  std::string coding = check_coding(response);
+  if (!coding.empty()) return coding;
   if (response.status == 206) return check_partial(response, wanted);
   if (!may_be_whole) return "the whole blob in place of a range";
   if (response.content_length && *response.content_length != wanted.len)

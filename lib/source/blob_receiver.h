@@ -2,7 +2,7 @@
 //
 // Takes exactly the stored bytes that were asked for out of an answer, or says what is wrong with
 // it.  A log-in page, a proxy's error page, another range or another length is never data.
-// Source: RFC 9110 sections 14.4, 15.3.7 (206), 15.5.17 (416).
+// Source: RFC 9110 sections 8.4, 14.4, 15.3.7 (206), 15.5.17 (416).
 #pragma once
 
 #include <functional>
@@ -12,6 +12,9 @@
 #include "util/units.h"
 
 namespace ondemand::source {
+
+// Why the body is not what is stored, whatever it is; empty when it may be.
+std::string check_coding(const http::Response& response);
 
 // What is wrong with an answer of status 200 or 206 to a request for `wanted`; empty when it may
 // hold the bytes.  `may_be_whole`: a 200 is right when it has exactly wanted.len bytes.

@@ -153,6 +153,8 @@ std::optional<std::string> HttpSource::get_text(const std::string& target, Deadl
   if (response.media_type() == "text/html")
     throw Error(ErrorCode::kUnavailable,
                 util::concat(response.url, ": get: a web page in place of a manifest"));
+  const std::string coding = check_coding(response);
+  if (!coding.empty()) throw origin_error(response, coding);
   return std::move(receiver.text);
 }
 

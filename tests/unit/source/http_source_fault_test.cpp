@@ -270,6 +270,11 @@ TEST(HttpSourceFault, ManifestsOfAnotherDigestAreRefused) {
 TEST(HttpSourceFault, ThingsInPlaceOfAManifestAreRefused) {
   Fixture page(always(http_answer("200 OK", "<html>", {"Content-Type: text/html; charset=utf-8"})));
   EXPECT_EQ(page.manifest_failure("tag"), ErrorCode::kUnavailable);
+  Fixture packed(always(http_answer("200 OK", "\x1f\x8b", {"Content-Encoding: gzip"})));
+  EXPECT_EQ(packed.manifest_failure(kBlob.to_string()), ErrorCode::kCorrupt);
+  EXPECT_TRUE(
+      packed.message.ends_with(": status 200: content coding 'gzip' that was not asked for"))
+      << packed.message;
   Fixture garbage(always(http_answer("200 OK", "nonsense")));
   EXPECT_EQ(garbage.manifest_failure("tag"), ErrorCode::kCorrupt);
   Fixture endless(registry([](FaultConnection& connection, const std::string&) {
