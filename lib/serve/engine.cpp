@@ -21,9 +21,14 @@ Engine::~Engine() {
 
 Lane& Engine::lane_of(const BlobRef& blob) {
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<Lane>& lane = lanes_[blob->digest];
-  if (!lane) lane = std::make_unique<Lane>(options_.lane, fetcher_, log_);
-  return *lane;
+  const auto entry = lanes_.try_emplace(blob->digest).first;
+  try {
+    if (!entry->second) entry->second = std::make_unique<Lane>(options_.lane, fetcher_, log_);
+  } catch (const std::exception&) {
+    lanes_.erase(entry);  // nobody takes an entry without a lane into account
+    throw;
+  }
+  return *entry->second;
 }
 
 void Engine::submit(const BlobRef& blob, const std::shared_ptr<Target>& target,
@@ -48,17 +53,12 @@ void Engine::submit(const BlobRef& blob, const std::shared_ptr<Target>& target,
     ++in_flight_;
     is_refused = is_stopping_;
   }
-  if (is_refused) {
-    request->finish(Error(ErrorCode::kUnavailable, "engine: submit: stopping"));
-    return;
-  }
-  // From here on every end goes through the request, which completes once.
+  // From here on every end goes through the request, which completes once, and nothing is thrown.
   try {
+    if (is_refused) throw Error(ErrorCode::kUnavailable, "engine: submit: stopping");
     begin(lane, blob, target, range, priority, request);
-  } catch (const Error& error) {
-    request->finish(error);
   } catch (const std::exception& error) {
-    request->finish(Error(ErrorCode::kUnavailable, util::concat("engine: submit: ", error.what())));
+    request->finish(to_error(error, "engine: submit: "));
   }
 }
 

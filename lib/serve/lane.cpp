@@ -14,9 +14,8 @@ using util::ErrorCode;
 
 namespace {
 
-Error to_error(const std::exception& exception) {
-  if (const auto* error = dynamic_cast<const Error*>(&exception)) return *error;
-  return Error(ErrorCode::kInternal, util::concat("frame: fill: ", exception.what()));
+Error fill_error(const std::exception& exception) noexcept {
+  return to_error(exception, "frame: fill: ");
 }
 
 // What a reader may be looking at stays untouched.
@@ -101,9 +100,9 @@ void Lane::start_threads() {
       const std::lock_guard lock(mutex_);
       is_last = --threads_running_ == 0;
     }
+    // First the readers, then the log.
+    if (is_last) end_all(to_error(error, "thread: start: "));
     log_.error("no thread for a fetch", {{"reason", error.what()}, {"threads", wanted - 1}});
-    if (is_last)
-      end_all(Error(ErrorCode::kUnavailable, "thread: start: the system has none to give"));
   }
 }
 
@@ -116,7 +115,7 @@ void Lane::run() {
       run_job(*job);
     } catch (const std::exception& exception) {
       for (const FlightRef& flight : job->flights)
-        finish_flight(*flight, to_error(exception));
+        finish_flight(*flight, fill_error(exception));
     }
     if (job->priority == Priority::kPrefetch) {
       const std::lock_guard lock(mutex_);
@@ -230,7 +229,7 @@ bool Lane::drop_present(Flight& flight) {
         ++absent;
       }
     } catch (const std::exception& exception) {
-      finish_part(flight, target, to_error(exception));
+      finish_part(flight, target, fill_error(exception));
     }
   }
   return absent == 0;
@@ -242,7 +241,7 @@ void Lane::fetch_frames(const Job& job, std::vector<std::size_t> frames) {
     try {
       deliver(flight, bytes);
     } catch (const std::exception& exception) {
-      finish_flight(flight, to_error(exception));
+      finish_flight(flight, fill_error(exception));
     }
   };
   for (int attempt = 1;; ++attempt) {
@@ -285,7 +284,7 @@ void Lane::deliver(Flight& flight, util::Bytes bytes) {
     try {
       write_missing(*target, blocks, bytes);
     } catch (const std::exception& exception) {
-      error = to_error(exception);
+      error = fill_error(exception);
     }
     finish_part(flight, target, error);
   }

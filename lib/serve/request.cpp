@@ -1,7 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/request.h"
 
+#include "util/text.h"
+
 namespace ondemand::serve {
+
+util::Error to_error(const std::exception& exception, std::string_view action) noexcept {
+  try {
+    if (const auto* error = dynamic_cast<const util::Error*>(&exception)) return *error;
+    return util::Error(util::ErrorCode::kInternal, util::concat(action, exception.what()));
+  } catch (const std::exception&) {
+    // So short that its text needs none.
+    return util::Error(util::ErrorCode::kUnavailable, "out of memory");
+  }
+}
 
 bool Request::finish(const std::optional<util::Error>& error) {
   if (finished_.exchange(true)) return false;
@@ -53,7 +65,7 @@ void DeadlineClock::run() {
     pending_.erase(first);
     if (!request || request->is_finished()) continue;
     lock.unlock();
-    request->finish(util::Error(util::ErrorCode::kTimeout, "request: fetch: deadline passed"));
+    request->finish(timeout_);
     lock.lock();
   }
 }

@@ -5,11 +5,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "source/source.h"
@@ -21,6 +23,10 @@ enum class Priority { kDemand, kPrefetch };
 
 // nullopt: the whole range is present now.  Must not throw.
 using Completion = std::function<void(const std::optional<util::Error>&)>;
+
+// What is told to those who wait: the exception itself where it is one of ours, else `action` and
+// what it says; without memory just that.
+util::Error to_error(const std::exception& exception, std::string_view action) noexcept;
 
 class Request {
  public:
@@ -55,6 +61,9 @@ class DeadlineClock {
  private:
   void run();
 
+  // Made beforehand: a request ends in time also where there is no memory.
+  const std::optional<util::Error> timeout_ =
+      util::Error(util::ErrorCode::kTimeout, "request: fetch: deadline passed");
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -19,9 +19,9 @@ class ThreadSet {
   ThreadSet(const ThreadSet&) = delete;
   ThreadSet& operator=(const ThreadSet&) = delete;
 
-  // Throws std::system_error when no thread can be had.  `body` must not throw.
+  // Throws std::system_error when no thread can be had, std::bad_alloc.  `body` must not throw.
   void start(std::function<void()> body);
-  // Waits for every thread; none may be started meanwhile.
+  // Waits for every thread, also those that such a thread starts meanwhile; nobody else may.
   void join_all();
   std::size_t size() const;  // running or not yet joined
 

@@ -4,12 +4,15 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <optional>
 
 namespace ondemand::test {
 
 namespace {
 std::atomic<bool> is_used_up = false;
 thread_local bool has_memory = false;
+thread_local std::optional<std::size_t> times_left;
+thread_local bool was_refused = false;
 }  // namespace
 
 NoMemory::NoMemory() {
@@ -22,8 +25,26 @@ NoMemory::~NoMemory() {
   has_memory = false;
 }
 
+LittleMemory::LittleMemory(std::size_t times) {
+  was_refused = false;
+  times_left = times;
+}
+
+LittleMemory::~LittleMemory() {
+  times_left.reset();
+}
+
+bool LittleMemory::is_used_up() const {
+  return was_refused;
+}
+
 static void* allocate(std::size_t size) {
   if (is_used_up && !has_memory) throw std::bad_alloc();
+  if (times_left && *times_left == 0) {
+    was_refused = true;
+    throw std::bad_alloc();
+  }
+  if (times_left) --*times_left;
   void* memory = std::malloc(size == 0 ? 1 : size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;

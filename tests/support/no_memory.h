@@ -3,6 +3,8 @@
 // A program without memory.  Link support/no_memory.cpp, which replaces operator new.
 #pragma once
 
+#include <cstddef>
+
 namespace ondemand::test {
 
 // While it lives, operator new fails in every thread but the one that made it.
@@ -12,6 +14,17 @@ class NoMemory {
   ~NoMemory();
   NoMemory(const NoMemory&) = delete;
   NoMemory& operator=(const NoMemory&) = delete;
+};
+
+// While it lives, operator new fails in the thread that made it, after so many times.
+class LittleMemory {
+ public:
+  explicit LittleMemory(std::size_t times);
+  ~LittleMemory();
+  LittleMemory(const LittleMemory&) = delete;
+  LittleMemory& operator=(const LittleMemory&) = delete;
+  // It was asked for more than there is.
+  bool is_used_up() const;
 };
 
 }  // namespace ondemand::test

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Requests that meet another's trouble, or find no memory.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+
+#include "serve/engine.h"
+#include "support/fake_source.h"
+#include "support/frame_blob.h"
+#include "support/no_memory.h"
+
+namespace ondemand::serve {
+namespace {
+
+using test::FakeSource;
+using test::FrameBlob;
+using test::make_frame_blob;
+using test::MemoryTarget;
+using test::numbered_bytes;
+using util::ByteRange;
+using util::Error;
+using util::kKiB;
+
+using Outcome = std::optional<Error>;
+
+class EngineTroubleTest : public ::testing::Test {
+ protected:
+  EngineTroubleTest() { source_->put(blob_.blob->digest, blob_.stored); }
+  void start() { engine_ = std::make_unique<Engine>(Sources{source_}, options_, log_); }
+  std::future<Outcome> submit(const BlobRef& blob, ByteRange range,
+                              std::optional<std::chrono::steady_clock::time_point> deadline = {}) {
+    const auto done = std::make_shared<std::promise<Outcome>>();
+    engine_->submit(
+        blob, target_, range, Priority::kDemand,
+        [done](const Outcome& outcome) { done->set_value(outcome); }, deadline);
+    return done->get_future();
+  }
+
+  FrameBlob blob_ = make_frame_blob(numbered_bytes(512 * kKiB, 1), 64 * kKiB);
+  std::shared_ptr<MemoryTarget> target_ = std::make_shared<MemoryTarget>(blob_.blob->size);
+  std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>("source");
+  EngineOptions options_;
+  util::Log log_{util::LogLevel::kError, util::Log::null_sink()};
+  std::unique_ptr<Engine> engine_;
+};
+
+// Whoever asks answers itself where submit() throws: an answer of the engine as well would be the
+// second one.
+TEST_F(EngineTroubleTest, ARequestIsCompletedOnceOrThrownBackWhereverTheMemoryEnds) {
+  options_.lane.idle_timeout = std::chrono::milliseconds(1);
+  for (std::size_t times = 0;; ++times) {
+    start();
+    target_ = std::make_shared<MemoryTarget>(blob_.blob->size);
+    std::atomic<int> answers = 0;
+    bool is_thrown_back = false;
+    bool is_used_up = false;
+    const Completion completion = [&](const Outcome&) { ++answers; };
+    {
+      const test::LittleMemory memory(times);
+      try {
+        engine_->submit(blob_.blob, target_, {0, 512 * kKiB}, Priority::kDemand, completion);
+      } catch (const std::exception&) {
+        is_thrown_back = true;
+      }
+      is_used_up = memory.is_used_up();
+    }
+    EXPECT_LE(engine_->stats().size(), 1U);
+    EXPECT_FALSE(submit(blob_.blob, {448 * kKiB, 4096}).get()) << times;  // others get theirs
+    engine_->stop(std::chrono::seconds(60));
+    EXPECT_EQ(answers, is_thrown_back ? 0 : 1) << times;
+    if (!is_used_up) break;
+  }
+}
+
+}  // namespace
+}  // namespace ondemand::serve
