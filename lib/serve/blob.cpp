@@ -36,4 +36,14 @@ util::ByteRange frame_blocks(const Blob& blob, std::size_t frame) {
   return {range.offset, util::round_up(range.len, kBlockBytes)};
 }
 
+bool is_same_frame(const Blob& a, const Blob& b, std::size_t frame) {
+  if (&a == &b) return true;
+  if (frame >= a.index.size() || frame >= b.index.size() || a.index.form() != b.index.form())
+    return false;
+  const blob::Frame ours = a.index.frame(frame);
+  const blob::Frame theirs = b.index.frame(frame);
+  return ours.stored == theirs.stored && ours.uncompressed == theirs.uncompressed &&
+         ours.checksum == theirs.checksum;
+}
+
 }  // namespace ondemand::serve

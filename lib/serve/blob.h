@@ -29,4 +29,8 @@ BlobRef make_blob(const hash::Digest& digest, std::uint64_t size, blob::ChunkInd
 // the end of its block.  Range: frame < index.size().
 util::ByteRange frame_blocks(const Blob& blob, std::size_t frame);
 
+// That frame is the same one of both, stored and filled alike: one blob may have several chunk
+// indexes, which number other frames, and an index may be read several times.  Any number.
+bool is_same_frame(const Blob& a, const Blob& b, std::size_t frame);
+
 }  // namespace ondemand::serve

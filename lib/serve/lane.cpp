@@ -47,20 +47,21 @@ void Lane::add(const BlobRef& blob, const std::shared_ptr<Target>& target,
     } else {
       request->frames_left = frames.size();
       for (const std::size_t frame : frames) {
-        // Queued first: a flight that is in no queue would keep its readers waiting, while an entry
-        // without a flight, or a flight without a reader, is passed over.
-        if (flights_.count(frame) == 0) {
-          queue(priority).push_back(frame);
-          flights_.emplace(frame, std::make_shared<Flight>(blob, frame, priority));
+        FlightRef flight = find_flight(*blob, frame);
+        if (!flight) {
+          flight = std::make_shared<Flight>(blob, frame, priority);
+          // Queued first: a flight that is in no queue would keep its readers waiting, while one
+          // without a reader is passed over.
+          queue(priority).push_back(flight);
+          flights_.emplace(frame, flight);
         }
-        Flight& flight = *flights_.at(frame);
-        const bool is_promoted = !flight.is_running && priority == Priority::kDemand &&
-                                 flight.priority == Priority::kPrefetch;
+        const bool is_promoted = !flight->is_running && priority == Priority::kDemand &&
+                                 flight->priority == Priority::kPrefetch;
         if (is_promoted) {
-          queue(priority).push_back(frame);
-          flight.priority = priority;
+          queue(priority).push_back(flight);
+          flight->priority = priority;
         }
-        add_waiter(flight, target, request);
+        add_waiter(*flight, target, request);
       }
     }
   }
@@ -70,6 +71,14 @@ void Lane::add(const BlobRef& blob, const std::shared_ptr<Target>& target,
   }
   start_threads();
   changed_.notify_all();
+}
+
+// Needs the lock.  Null when there is none.
+Lane::FlightRef Lane::find_flight(const Blob& blob, std::size_t frame) const {
+  const auto range = flights_.equal_range(frame);
+  for (auto found = range.first; found != range.second; ++found)
+    if (is_same_frame(*found->second->blob, blob, frame)) return found->second;
+  return nullptr;
 }
 
 void Lane::add_waiter(Flight& flight, const std::shared_ptr<Target>& target,
@@ -126,19 +135,17 @@ void Lane::run() {
 
 // The next frame of that priority that still has to be fetched for somebody; null where none has.
 Lane::FlightRef Lane::next_flight(Priority priority) {
-  std::deque<std::size_t>& waiting = queue(priority);
+  std::deque<FlightRef>& waiting = queue(priority);
   while (!waiting.empty()) {
-    const auto found = flights_.find(waiting.front());
+    const FlightRef flight = std::move(waiting.front());
     waiting.pop_front();
-    if (found == flights_.end()) continue;
-    const FlightRef flight = found->second;
     if (flight->is_running || flight->priority != priority) continue;
     const auto is_wanted = [](const Part& part) {
       return std::any_of(part.waiters.begin(), part.waiters.end(),
                          [](const RequestRef& waiter) { return !waiter->is_finished(); });
     };
     if (std::any_of(flight->parts.begin(), flight->parts.end(), is_wanted)) return flight;
-    flights_.erase(found);  // everybody gave up
+    forget(*flight);  // everybody gave up, or it was ended already
   }
   return nullptr;
 }
@@ -147,13 +154,11 @@ Lane::FlightRef Lane::next_flight(Priority priority) {
 void Lane::take_neighbours(Job& job) {
   FrameRun run{job.flights.front()->frame, 1};
   for (;;) {
-    const auto found = flights_.find(run.first + run.count);
+    FlightRef next = find_flight(job.blob(), run.first + run.count);
     ++run.count;
-    if (found == flights_.end() || found->second->is_running ||
-        found->second->priority != job.priority)
-      return;
+    if (!next || next->is_running || next->priority != job.priority) return;
     if (stored_range(job.blob().index, run).len > options_.max_request_bytes) return;
-    job.flights.push_back(found->second);
+    job.flights.push_back(std::move(next));
   }
 }
 
@@ -206,8 +211,10 @@ std::shared_ptr<Target> Lane::next_target(Flight& flight, std::size_t passed_ove
 
 // Needs the lock.
 void Lane::forget(const Flight& flight) {
-  const auto found = flights_.find(flight.frame);
-  if (found != flights_.end() && found->second.get() == &flight) flights_.erase(found);
+  const auto range = flights_.equal_range(flight.frame);
+  const auto found = std::find_if(range.first, range.second,
+                                  [&](const auto& entry) { return entry.second.get() == &flight; });
+  if (found != range.second) flights_.erase(found);
 }
 
 void Lane::run_job(const Job& job) {
@@ -331,7 +338,7 @@ void Lane::finish_part(Flight& flight, const std::shared_ptr<Target>& target,
 }
 
 void Lane::end_all(const Error& error) {
-  std::map<std::size_t, FlightRef> flights;
+  std::multimap<std::size_t, FlightRef> flights;
   {
     const std::lock_guard lock(mutex_);
     flights.swap(flights_);

@@ -92,6 +92,7 @@ class Lane {
   void run();
   std::optional<Job> take_job();
   FlightRef next_flight(Priority priority);
+  FlightRef find_flight(const Blob& blob, std::size_t frame) const;
   void take_neighbours(Job& job);
   void run_job(const Job& job);
   static void add_waiter(Flight& flight, const std::shared_ptr<Target>& target,
@@ -108,7 +109,7 @@ class Lane {
   void end_all(const util::Error& error);
   bool wait_before_retry(int attempt, source::Deadline deadline);
   void start_threads();
-  std::deque<std::size_t>& queue(Priority priority) {
+  std::deque<FlightRef>& queue(Priority priority) {
     return priority == Priority::kDemand ? demand_ : prefetch_;
   }
 
@@ -118,11 +119,12 @@ class Lane {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::size_t, FlightRef> flights_;  // by frame
-  // Frames in order of arrival; an entry whose flight is running, gone or of the other priority
-  // is passed over.
-  std::deque<std::size_t> demand_;
-  std::deque<std::size_t> prefetch_;
+  // By frame; several of one number where requests have different indexes of the blob.
+  std::multimap<std::size_t, FlightRef> flights_;
+  // In order of arrival; a flight that is running, at its end or of the other priority is passed
+  // over.
+  std::deque<FlightRef> demand_;
+  std::deque<FlightRef> prefetch_;
   std::size_t threads_running_ = 0;
   std::size_t threads_idle_ = 0;
   std::size_t prefetching_ = 0;

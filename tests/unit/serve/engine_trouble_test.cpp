@@ -46,6 +46,35 @@ class EngineTroubleTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
+// Both are right, and number their frames differently.
+TEST_F(EngineTroubleTest, FramesOfAnotherIndexOfTheSameBlobAreNeverTakenForItsOwn) {
+  options_.lane.max_threads = 1;
+  const FrameBlob other = make_frame_blob(blob_.data, 128 * kKiB);
+  ASSERT_EQ(other.blob->digest, blob_.blob->digest);
+  start();
+  source_->hold(blob_.blob->digest);
+  auto first = submit(blob_.blob, {0, 4096});
+  source_->wait_for_reads(1);
+  auto third = submit(blob_.blob, {2 * 64 * kKiB, 4096});
+  auto same_number = submit(other.blob, {2 * 128 * kKiB, 4096});
+  auto next_number = submit(other.blob, {3 * 128 * kKiB, 4096});
+  source_->release(blob_.blob->digest);
+  EXPECT_FALSE(first.get());
+  EXPECT_FALSE(third.get());
+  const Outcome refused = same_number.get();
+  EXPECT_TRUE(refused || target_->missing({2 * 128 * kKiB, 4096}).empty());
+  EXPECT_FALSE(next_number.get());
+  const util::Buffer found = target_->bytes();
+  for (std::uint64_t at = 0; at < found.size(); at += 4096) {
+    if (!target_->missing({at, 4096}).empty()) continue;
+    EXPECT_EQ(util::Buffer(found.begin() + static_cast<std::ptrdiff_t>(at),
+                           found.begin() + static_cast<std::ptrdiff_t>(at + 4096)),
+              util::Buffer(blob_.data.begin() + static_cast<std::ptrdiff_t>(at),
+                           blob_.data.begin() + static_cast<std::ptrdiff_t>(at + 4096)))
+        << at;
+  }
+}
+
 // Whoever asks answers itself where submit() throws: an answer of the engine as well would be the
 // second one.
 TEST_F(EngineTroubleTest, ARequestIsCompletedOnceOrThrownBackWhereverTheMemoryEnds) {
