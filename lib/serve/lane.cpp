@@ -185,14 +185,10 @@ std::optional<Lane::Job> Lane::take_job() {
         break;
       continue;
     }
-    Job job{{std::move(first)}, source::Deadline::min(), priority};
+    Job job{{std::move(first)}, priority};
     take_neighbours(job);
-    for (const FlightRef& flight : job.flights) {
+    for (const FlightRef& flight : job.flights)
       flight->is_running = true;
-      for (const Part& part : flight->parts)
-        for (const RequestRef& waiter : part.waiters)
-          job.deadline = std::max(job.deadline, waiter->deadline());
-    }
     if (priority == Priority::kPrefetch) ++prefetching_;
     return job;
   }
@@ -215,6 +211,17 @@ void Lane::forget(const Flight& flight) {
   const auto found = std::find_if(range.first, range.second,
                                   [&](const auto& entry) { return entry.second.get() == &flight; });
   if (found != range.second) flights_.erase(found);
+}
+
+// Of those who wait, also those who came after the job had begun.
+source::Deadline Lane::deadline_of(const Job& job) const {
+  const std::lock_guard lock(mutex_);
+  source::Deadline deadline = source::Deadline::min();
+  for (const FlightRef& flight : job.flights)
+    for (const Part& part : flight->parts)
+      for (const RequestRef& waiter : part.waiters)
+        deadline = std::max(deadline, waiter->deadline());
+  return deadline;
 }
 
 void Lane::run_job(const Job& job) {
@@ -253,10 +260,10 @@ void Lane::fetch_frames(const Job& job, std::vector<std::size_t> frames) {
   };
   for (int attempt = 1;; ++attempt) {
     const std::optional<FetchFailure> failure =
-        fetcher_.fetch(job.blob(), frames, job.deadline, counters_, take);
+        fetcher_.fetch(job.blob(), frames, deadline_of(job), counters_, take);
     if (!failure) return;
     const bool is_last = attempt >= options_.attempts || !failure->is_worth_retrying ||
-                         !wait_before_retry(attempt, job.deadline);
+                         !wait_before_retry(attempt, deadline_of(job));
     if (is_last) {
       for (const std::size_t frame : failure->frames)
         finish_flight(job.flight_of(frame), failure->error);

@@ -80,7 +80,6 @@ class Lane {
   // Flights of neighbouring frames, fetched together.
   struct Job {
     std::vector<FlightRef> flights;  // not empty; frame by frame without a gap
-    source::Deadline deadline;
     Priority priority = Priority::kDemand;
 
     const Blob& blob() const { return *flights.front()->blob; }
@@ -94,6 +93,7 @@ class Lane {
   FlightRef next_flight(Priority priority);
   FlightRef find_flight(const Blob& blob, std::size_t frame) const;
   void take_neighbours(Job& job);
+  source::Deadline deadline_of(const Job& job) const;
   void run_job(const Job& job);
   static void add_waiter(Flight& flight, const std::shared_ptr<Target>& target,
                          const RequestRef& request);

@@ -46,6 +46,25 @@ class EngineTroubleTest : public ::testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
+// The fetch that it joined was begun by a reader who had waited long already.
+TEST_F(EngineTroubleTest, AReaderHasItsOwnTimeWhateverTheFetchThatItJoinedHad) {
+  options_.lane.max_threads = 1;
+  start();
+  source_->hold(blob_.blob->digest);
+  auto first = submit(blob_.blob, {0, 4096},
+                      std::chrono::steady_clock::now() + std::chrono::milliseconds(50));
+  source_->wait_for_reads(1);
+  auto second = submit(blob_.blob, {4096, 4096});
+  const Outcome late = first.get();
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->code(), util::ErrorCode::kTimeout);
+  source_->fail_next(util::ErrorCode::kTimeout);
+  source_->release(blob_.blob->digest);
+  const Outcome outcome = second.get();
+  EXPECT_FALSE(outcome) << outcome->message();
+  EXPECT_EQ(source_->reads().size(), 2U);
+}
+
 // Both are right, and number their frames differently.
 TEST_F(EngineTroubleTest, FramesOfAnotherIndexOfTheSameBlobAreNeverTakenForItsOwn) {
   options_.lane.max_threads = 1;
