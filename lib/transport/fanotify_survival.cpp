@@ -8,7 +8,15 @@
 
 namespace ondemand::transport {
 
+void FanotifySurvival::relieve_guard() {
+  if (guard_pid(root_) == 0) return;
+  relieved_.add();  // before: it may go whatever becomes of us then
+  release_guard(root_, log_);
+}
+
 bool FanotifySurvival::needs_guard() {
+  // There is one, which we did not come to send away.
+  if (!has_relieved_guard() && guard_pid(root_) != 0) return false;
   std::size_t used = 0;
   try {
     used = files_in_use(incomplete_files(root_)).size();

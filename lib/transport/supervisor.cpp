@@ -338,19 +338,21 @@ void Supervisor::close_leaked() {
 }
 
 int Supervisor::end() noexcept {
-  const bool is_failed_start = !shared_->was_ever_ready && shared_->worker_state == kDone;
+  const bool is_failed_start =
+      !shared_->was_ever_ready && shared_->worker_state == kDone && !shared_->is_stopping;
   insist("close descriptors", [this] { close_leaked(); });
   insist("refuse reads", [this] { survival_.refuse_outstanding(); });
-  if (is_failed_start && !shared_->is_stopping) {
-    end_deputy();
-    return shared_->worker_status == 0 ? 1 : shared_->worker_status.load();
-  }
   const bool is_dead = survival_.is_dead();
-  bool needs_guard = !is_dead;  // also where that cannot be told
-  if (!is_dead) attempt_once("look for users", [&] { needs_guard = survival_.needs_guard(); });
+  int status = is_dead ? 1 : 0;
+  if (is_failed_start) status = std::max(1, shared_->worker_status.load());
+  // Of a failed start nobody depends on us, unless we have taken over from a guard.
+  const bool may_need_guard = !is_dead && (!is_failed_start || survival_.has_relieved_guard());
+  bool needs_guard = may_need_guard;  // also where that cannot be told
+  if (may_need_guard)
+    attempt_once("look for users", [&] { needs_guard = survival_.needs_guard(); });
   if (!needs_guard) {
     end_deputy();
-    return is_dead ? 1 : 0;
+    return status;
   }
   // Two attempts: a deputy that was killed just now is made anew.
   if (!leave_guard() && !leave_guard()) {
@@ -362,7 +364,7 @@ int Supervisor::end() noexcept {
     return 1;
   }
   attempt_once("tell of the guard", [this] { hooks_.on_guarded(shared_->deputy_pid); });
-  return 0;
+  return status;
 }
 
 bool Supervisor::leave_guard() {

@@ -30,6 +30,9 @@ class Survival {
 
   // True when somebody would be given wrong data if all our processes ended now.
   virtual bool needs_guard() = 0;
+  // A worker has sent away the guard of a demandd before this one: whom that guarded depends on us
+  // from then on, also where no worker ever gets ready.
+  virtual bool has_relieved_guard() const { return false; }
   // The process that stays behind.  prepare_guard() comes first, in the same process; what it
   // throws ends that process.
   virtual void prepare_guard() = 0;

@@ -334,6 +334,29 @@ def test_guard_and_take_over(world):
     world.wait(lambda: not world.family(), "no process stays")
 
 
+def test_a_start_that_fails_leaves_a_guard(world):
+    """The next demandd sends the guard away, and cannot go on."""
+    start_afresh(world)
+    world.daemon.send_signal(signal.SIGTERM)
+    check(world.daemon.wait(30) == 0, "exit status with a mount")
+    address = os.path.join(world.cache, "demandd.sock")
+    os.mkdir(address)
+    failed = subprocess.run([tool("demandd"), "--cache", world.cache, "--store", world.store, "--transport",
+                             "fanotify"], capture_output=True, text=True, timeout=60)
+    check(failed.returncode == 1 and "demandd.sock" in failed.stderr, failed.stderr)
+    check(len(world.family()) == 1, "one guard")
+    drop_caches()
+    check(read_range(world, "f3", 1 << 20, 4096) == 5, "missing data after a failed start is not EIO")
+    os.rmdir(address)
+    world.start()
+    drop_caches()
+    expect_all(world)
+    world.umount()
+    world.daemon.send_signal(signal.SIGTERM)
+    check(world.daemon.wait(20) == 0, "exit status at the end")
+    world.wait(lambda: not world.family(), "no process stays")
+
+
 def test_guard_goes_with_the_last_mount(world):
     world.reset_cache()
     world.start()
@@ -366,7 +389,8 @@ def main():
     try:
         world.prepare()
         for test in (test_on_demand, test_failure_and_recovery, test_worker_killed, test_any_killed,
-                     test_guard_and_take_over, test_guard_goes_with_the_last_mount):
+                     test_guard_and_take_over, test_a_start_that_fails_leaves_a_guard,
+                     test_guard_goes_with_the_last_mount):
             print("--", test.__name__, flush=True)
             test(world)
     except BaseException:

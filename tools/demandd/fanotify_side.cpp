@@ -59,6 +59,7 @@ class FanotifySide : public KernelSide {
     return std::make_unique<transport::FanotifyTransport>(group_, journal_, engine, log_);
   }
   bool needs_guards() const override { return true; }
+  void relieve_guard() override { survival_.relieve_guard(); }
 
  private:
   const cache::CacheRoot& root_;

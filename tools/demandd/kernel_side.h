@@ -35,6 +35,8 @@ class KernelSide {
   virtual void note_dead() {}
   // Reads would be answered with zeros if nobody stayed behind (guard_process.h).
   virtual bool needs_guards() const { return false; }
+  // In a worker that watches and answers everything: whoever did that before may go.
+  virtual void relieve_guard() {}
 };
 
 // What a kernel side is opened with.  Borrows root and log.

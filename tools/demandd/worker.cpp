@@ -85,11 +85,10 @@ int run_worker(const WorkerWorld& world, int stop_fd, const std::function<void()
   // Before the first look, so that no image falls between the look and the watch.
   ImageWatch images(world.root.images_directory());
   worker.registrar.add_all();
-  const bool has_guards = world.kernel.needs_guards();
-  if (has_guards && transport::guard_pid(world.root.path()) != 0) worker.registrar.add_strays();
+  if (world.kernel.needs_guards() && transport::guard_pid(world.root.path()) != 0)
+    worker.registrar.add_strays();
   worker.transport->start();
-  // Everything is watched and answered by us: whoever watched before may go.
-  if (has_guards) transport::release_guard(world.root.path(), world.log);
+  world.kernel.relieve_guard();
   auto control = std::make_unique<control::Server>(
       world.root.path(),
       [&](const control::Request& request) { return answer_control(worker, request); });

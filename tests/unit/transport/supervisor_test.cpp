@@ -35,9 +35,11 @@ struct Notes {
   std::atomic<int> errors = 0;  // lines of log
   std::atomic<int> refusals = 0, group = 0;
   std::atomic<bool> workers_die = false, workers_hang = false;  // hang: before they are ready
+  std::atomic<bool> workers_fail = false;                       // and say so
   std::atomic<int> no_news = 0;                                 // so often nothing can be told
   std::atomic<int> ready_told = 0;
   std::atomic<bool> is_used = false, may_guard_end = false, has_filters = false;
+  std::atomic<bool> has_relieved_guard = false;
   // Each is tried in vain once.
   std::atomic<bool> no_refusal = false, no_stand_in = false, no_look = false, no_guard = false;
 };
@@ -61,6 +63,7 @@ class CountingSurvival : public Survival {
     fail_if(notes_.no_look);
     return notes_.is_used;
   }
+  bool has_relieved_guard() const override { return notes_.has_relieved_guard; }
   void prepare_guard() override {}
   void run_guard() override {
     fail_if(notes_.no_guard);
@@ -144,7 +147,8 @@ class SupervisorTest : public ::testing::Test {
       if (!notes_->workers_hang) ready();
       if (notes_->workers_die) ::_exit(3);
       pollfd stop{stop_fd, POLLIN, 0};
-      ::poll(&stop, 1, -1);
+      while (::poll(&stop, 1, 1) == 0)
+        if (notes_->workers_fail) return 7;
       return 0;
     };
     hooks.on_stopping = hooks.on_becoming_guard = [] {};
@@ -317,6 +321,26 @@ TEST_F(SupervisorTest, LeavesAGuardForWhoStillReads) {
   wait_for([this] { return notes_->guard_pid > 0; });
   EXPECT_NE(notes_->guard_pid, chief_);
   EXPECT_FALSE(is_group_closed(0));
+  notes_->may_guard_end = true;
+  EXPECT_TRUE(is_group_closed(-1));
+}
+
+TEST_F(SupervisorTest, AFailedStartLeavesNoGuard) {
+  notes_->workers_hang = notes_->is_used = true;
+  start();
+  notes_->workers_fail = true;
+  EXPECT_EQ(end_of_chief(), W_EXITCODE(7, 0));
+  EXPECT_TRUE(is_group_closed(-1));
+  EXPECT_EQ(notes_->guard_pid, 0);
+}
+
+TEST_F(SupervisorTest, AFailedStartThatSentAGuardAwayLeavesAnother) {
+  notes_->workers_hang = notes_->is_used = notes_->has_relieved_guard = true;
+  start();
+  notes_->workers_fail = true;
+  EXPECT_EQ(end_of_chief(), W_EXITCODE(7, 0));
+  EXPECT_FALSE(is_group_closed(0));
+  wait_for([this] { return notes_->guard_pid > 0; });
   notes_->may_guard_end = true;
   EXPECT_TRUE(is_group_closed(-1));
 }
