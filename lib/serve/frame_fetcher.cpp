@@ -109,11 +109,13 @@ void FrameFetcher::fetch_singly(source::Source& source, const Blob& blob, FrameR
 }
 
 // Takes out of `frames` what this source gave.
-void FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::Deadline deadline,
+bool FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::Deadline deadline,
                               FetchCounters& counters, std::vector<std::size_t>& frames,
                               Causes& causes, const Deliver& deliver) const {
   std::vector<std::size_t> failed;
   bool is_gone = false;  // after an error the rest goes to the next source at once
+  bool is_usable = true;
+  const auto begun = std::chrono::steady_clock::now();
   for (const FrameRun run : coalesce(blob.index, frames, max_request_bytes_)) {
     bool fetched = false;
     if (!is_gone) {
@@ -130,6 +132,8 @@ void FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::
         report_failure(source, blob, error);
         causes.add(source.name(), error);
         is_gone = true;
+        is_usable =
+            !OriginOrder::is_worth_a_rest(error.code(), std::chrono::steady_clock::now() - begun);
       }
     }
     if (fetched) continue;
@@ -137,6 +141,7 @@ void FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::
       failed.push_back(i);
   }
   frames = std::move(failed);
+  return is_usable;
 }
 
 std::optional<FetchFailure> FrameFetcher::fetch(const Blob& blob,
@@ -145,14 +150,20 @@ std::optional<FetchFailure> FrameFetcher::fetch(const Blob& blob,
                                                 const Deliver& deliver) const {
   std::vector<std::size_t> left(frames.begin(), frames.end());
   Causes causes;
-  for (std::size_t i = 0; i < sources_.size() && !left.empty(); ++i) {
+  std::size_t to_ask = sources_.size();
+  for (const std::size_t i : order_.order(std::chrono::steady_clock::now())) {
+    if (left.empty()) break;
     const auto now = std::chrono::steady_clock::now();
     if (now >= deadline) {
       causes.add("request", Error(ErrorCode::kTimeout, "fetch: deadline passed"));
       break;
     }
-    const auto share = (deadline - now) / static_cast<std::int64_t>(sources_.size() - i);
-    fetch_from(*sources_[i], blob, now + share, counters, left, causes, deliver);
+    const auto share = (deadline - now) / static_cast<std::int64_t>(to_ask--);
+    if (fetch_from(*sources_[i], blob, now + share, counters, left, causes, deliver)) {
+      order_.answered(i);
+    } else {
+      order_.failed(i, std::chrono::steady_clock::now());
+    }
   }
   if (left.empty()) return std::nullopt;
   const std::string text = causes.text.empty() ? "no source has it" : causes.text;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Gets frames of a blob from the sources, in their order, and lets nothing through that does not
-// have the digest its chunk index gives (doc/ARCHITECTURE.md, invariant 1).
+// Gets frames of a blob from the sources, in their order (OriginOrder), and lets nothing through
+// that does not have the digest its chunk index gives (doc/ARCHITECTURE.md, invariant 1).
 //
 // Thread: every member may be called from many threads at once.
 #pragma once
@@ -17,6 +17,7 @@
 #include "serve/blob.h"
 #include "serve/fetch_plan.h"
 #include "serve/log_limit.h"
+#include "serve/origin_order.h"
 #include "source/source.h"
 #include "util/error.h"
 #include "util/log.h"
@@ -41,7 +42,10 @@ class FrameFetcher {
  public:
   // `log` is borrowed.
   FrameFetcher(Sources sources, std::uint64_t max_request_bytes, util::Log& log)
-      : sources_(std::move(sources)), max_request_bytes_(max_request_bytes), log_(log) {}
+      : sources_(std::move(sources)),
+        max_request_bytes_(max_request_bytes),
+        log_(log),
+        order_(sources_.size()) {}
 
   // Takes the verified, uncompressed bytes of one frame.  Must not throw.
   using Deliver = std::function<void(std::size_t frame, util::Bytes bytes)>;
@@ -55,7 +59,8 @@ class FrameFetcher {
 
  private:
   struct Causes;
-  void fetch_from(source::Source& source, const Blob& blob, source::Deadline deadline,
+  // False: the source had better be asked last for a while.
+  bool fetch_from(source::Source& source, const Blob& blob, source::Deadline deadline,
                   FetchCounters& counters, std::vector<std::size_t>& frames, Causes& causes,
                   const Deliver& deliver) const;
   bool fetch_run(source::Source& source, const Blob& blob, FrameRun run, source::Deadline deadline,
@@ -75,6 +80,7 @@ class FrameFetcher {
   util::Log& log_;
   mutable LogLimit bad_frames_;
   mutable LogLimit failures_;
+  mutable OriginOrder order_;
 };
 
 }  // namespace ondemand::serve

@@ -125,6 +125,21 @@ TEST_F(EngineTest, AsksTheNextSourceWhenOneFails) {
   expect_present({0, 64 * kKiB});
 }
 
+TEST_F(EngineTest, AsksADeadSourceOnceAndThenTheOthersFirst) {
+  first_->fail_always(ErrorCode::kTimeout);
+  second_->put(blob_.blob->digest, blob_.stored);
+  for (std::uint64_t frame = 0; frame < 16; ++frame)
+    EXPECT_FALSE(fetch({frame * 64 * kKiB, 4096}));
+  EXPECT_LT(first_->reads().size(), 16U);  // one, unless this takes longer than its rest
+  EXPECT_EQ(second_->reads().size(), 16U);
+}
+
+TEST_F(EngineTest, AsksADeadSourceAgainWhereNoOtherHasTheBlob) {
+  first_->fail_next(ErrorCode::kTimeout);
+  EXPECT_FALSE(fetch({0, 4096}));
+  expect_present({0, 64 * kKiB});
+}
+
 TEST_F(EngineTest, TellsOfADeadSourceButNotAtEveryFetch) {
   first_->fail_always(ErrorCode::kUnavailable);
   second_->put(blob_.blob->digest, blob_.stored);
@@ -217,13 +232,13 @@ TEST(LogLimit, LetsOneLinePerKeyAndPeriodThroughAndCountsTheOthers) {
 }
 
 TEST_F(EngineTest, NamesEveryCauseWhenAllSourcesFail) {
-  first_->fail_always(ErrorCode::kTimeout);
+  first_->fail_always(ErrorCode::kIo);
   second_->fail_always(ErrorCode::kCorrupt);
   const Outcome outcome = fetch({0, 4096});
   ASSERT_TRUE(outcome);
   EXPECT_NE(outcome->message().find("first: scripted permanent fault"), std::string::npos)
       << outcome->message();
-  EXPECT_EQ(outcome->code(), ErrorCode::kTimeout);
+  EXPECT_EQ(outcome->code(), ErrorCode::kIo);
 }
 
 TEST_F(EngineTest, SaysSoWhenNoSourceHasTheBlob) {
