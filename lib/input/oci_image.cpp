@@ -38,6 +38,8 @@ class LayoutReader {
   Descriptor entry_of(const hash::Digest& digest, const oci::Index& index) const;
   std::vector<Descriptor> named_entries(const oci::Index& index) const;
   Descriptor select(const std::vector<Descriptor>& entries) const;
+  bool is_artifact(const Descriptor& entry) const;
+  void drop_artifacts(std::vector<Descriptor>& images) const;
   Descriptor select_platform(std::vector<Descriptor> images) const;
   oci::Platform platform_of(const Descriptor& image) const;
   Layer make_layer(const Descriptor& descriptor, const hash::Digest& diff_id) const;
@@ -125,6 +127,29 @@ oci::Platform LayoutReader::platform_of(const Descriptor& image) const {
       .platform;
 }
 
+// Signatures, SBOMs and charts have a configuration or layers of their own types.  Whoever names a
+// platform means something that runs.
+bool LayoutReader::is_artifact(const Descriptor& entry) const {
+  if (entry.platform) return false;
+  if (!oci::is_manifest_type(entry.media_type)) return true;
+  const oci::Manifest manifest =
+      oci::parse_manifest(read_document(entry, "manifest", oci::kMaxManifestBytes),
+                          concat(objects_.name(), ": manifest ", entry.digest.to_string()));
+  return !oci::is_image_config(manifest.config.media_type) ||
+         (!manifest.layers.empty() &&
+          std::ranges::none_of(manifest.layers, [](const Descriptor& layer) {
+            return oci::is_tar_layer(layer.media_type) || oci::is_erofs_layer(layer.media_type);
+          }));
+}
+
+// Tools that copy an image with its referrers put those beside it.  What is alone stays.
+void LayoutReader::drop_artifacts(std::vector<Descriptor>& images) const {
+  if (images.size() == 1) return;
+  std::erase_if(images, [this](const Descriptor& entry) { return is_artifact(entry); });
+  if (images.empty())
+    fail(ErrorCode::kUnsupported, "index.json: select: leads to artifacts, and to no image");
+}
+
 Descriptor LayoutReader::select_platform(std::vector<Descriptor> images) const {
   for (Descriptor& image : images)
     if (!image.platform) image.platform = platform_of(image);
@@ -156,7 +181,10 @@ Descriptor LayoutReader::select(const std::vector<Descriptor>& entries) const {
   };
   keep_if_any([&](const Descriptor& image) { return find_blob(image).has_value(); });
   keep_if_any([](const Descriptor& image) { return !oci::is_erofs_entry(image); });
-  if (images.size() == 1 && !options_.platform) return images.front();
+  drop_artifacts(images);
+  // Why a lone artifact is no image is told best when it is opened.
+  if (images.size() == 1 && (!options_.platform || is_artifact(images.front())))
+    return images.front();
   return select_platform(std::move(images));
 }
 

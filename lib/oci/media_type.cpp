@@ -30,6 +30,16 @@ bool is_index_type(std::string_view media_type) {
   return media_type == format::kMediaOciIndex || media_type == format::kMediaDockerManifestList;
 }
 
+bool is_manifest_type(std::string_view media_type) {
+  return media_type.empty() || media_type == format::kMediaOciManifest ||
+         media_type == format::kMediaDockerManifest;
+}
+
+bool is_image_config(std::string_view media_type) {
+  return media_type.empty() || media_type == format::kMediaOciConfig ||
+         media_type == "application/vnd.docker.container.image.v1+json";
+}
+
 bool is_tar_layer(std::string_view media_type) {
   return std::ranges::find(kTarLayers, media_type) != kTarLayers.end();
 }

@@ -10,6 +10,10 @@
 namespace ondemand::oci {
 
 bool is_index_type(std::string_view media_type);  // OCI index, Docker manifest list
+// OCI or Docker manifest, configuration of an OCI or Docker image; also no type at all, which
+// descriptors of some tools have.
+bool is_manifest_type(std::string_view media_type);
+bool is_image_config(std::string_view media_type);
 
 // A tar layer of the OCI or Docker kind, plain, gzip or zstd, "nondistributable" and "foreign"
 // ones included.

@@ -142,6 +142,38 @@ TEST_F(SelectImageTest, TheTarTwinOfAnErofsImageIsTaken) {
   EXPECT_EQ(open().source_digest, tar.digest);
 }
 
+// What `oras copy -r`, cosign and helm leave beside an image: an empty configuration, a signature
+// that has the configuration of an image, a chart, a manifest of a kind that is gone.
+TEST_F(SelectImageTest, ArtifactsBesideAnImageAreNoChoice) {
+  const auto put_artifact = [this](std::string_view config, std::string_view layer) {
+    oci::Manifest manifest;
+    manifest.layers = {put("{}", layer)};
+    manifest.config = put("{}", config);
+    return put(oci::to_json(manifest), format::kMediaOciManifest);
+  };
+  const std::vector<Descriptor> artifacts{
+      put_artifact("application/vnd.oci.empty.v1+json", "application/spdx+json"),
+      put_artifact(format::kMediaOciConfig, "application/vnd.dev.cosign.simplesigning.v1+json"),
+      put_artifact("application/vnd.cncf.helm.config.v1+json", format::kMediaOciLayerTar),
+      put("{\"x\": 1}", "application/vnd.oci.artifact.manifest.v1+json")};
+  Descriptor image = put_image(host_);
+  image.platform.reset();
+  for (const bool is_nested : {false, true}) {
+    std::vector<Descriptor> entries = artifacts;
+    entries.push_back(image);
+    put_index(is_nested ? std::vector{put_nested(entries)} : entries);
+    EXPECT_EQ(open().source_digest, image.digest);
+    EXPECT_EQ(open(host_.c_str()).source_digest, image.digest);
+    expect_error(ErrorCode::kNotFound, "there are: " + image.digest.to_string(),
+                 [&] { open("linux/mips"); });
+  }
+  put_index(artifacts);
+  expect_error(ErrorCode::kUnsupported, "leads to artifacts, and to no image", [&] { open(); });
+  put_index({artifacts.front()});
+  for (const char* platform : {static_cast<const char*>(nullptr), "linux/mips"})
+    expect_error(ErrorCode::kUnsupported, "application/spdx+json", [&] { open(platform); });
+}
+
 TEST_F(SelectImageTest, UnknownKindsOfLayerAreUnsupported) {
   expect_broken(ErrorCode::kUnsupported, "EROFS image already", [](oci::Manifest& m, std::string&) {
     m.layers[0].media_type = format::kMediaErofs;
