@@ -99,6 +99,26 @@ def check_xattrs():
     assert messages(tar(entry("f", pax={**text, **exact}))) == (0, [])
 
 
+def check_default_names():
+    """A version is no extension."""
+    for file, name in (("app.tar", "app"), ("app-1.2.3.tar.gz", "app-1.2.3"), ("v1.0.oci.tar", "v1.0"), (".tar", "image"),
+                       ("app 1.tgz", "app-1"), ("plain", "plain")):
+        (work / file).write_bytes(tar(entry("f", b"data")))
+        result = subprocess.run([BIN / "mkfs-erofs-ondemand", "--json", "--no-sync", "-o", "store", file],
+                                cwd=work, capture_output=True, check=True)
+        assert json.loads(result.stdout)["ref"] == name, (file, result.stdout)
+
+
+def check_full_output():
+    """What did not reach its reader is told once."""
+    for tool in ("mkfs-erofs-ondemand", "demandd", "blobctl"):
+        for option in ("--help", "--version"):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run([BIN / tool, option], stdout=full, stderr=subprocess.PIPE)
+            told = f"{tool}: standard output: write: failed\n".encode()
+            assert (result.returncode, result.stderr) == (1, told), (tool, option, result.stderr)
+
+
 def check_our_own_image():
     assert messages(tar(entry("f", b"data"))) == (0, [])
     os.rename(work / "store", work / "image")
@@ -131,6 +151,8 @@ try:
     check_entries()
     check_whiteouts()
     check_xattrs()
+    check_default_names()
+    check_full_output()
     shutil.rmtree(work / "store")
     check_our_own_image()
     check_dictionary_that_lies()

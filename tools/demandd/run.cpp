@@ -8,10 +8,10 @@
 namespace ondemand::demandd {
 
 int run(const std::vector<std::string>& args, cli::Io& io) {
+  int status = cli::kExitOk;
+  const std::optional<Options> options = parse_options(args, io, status);
+  if (!options) return status;
   return cli::run_guarded("demandd", io, [&] {
-    int status = cli::kExitOk;
-    const std::optional<Options> options = parse_options(args, io, status);
-    if (!options) return status;
     return options->check_only ? check_system(*options, io) : run_daemon(*options);
   });
 }

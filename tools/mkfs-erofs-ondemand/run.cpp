@@ -36,6 +36,15 @@ void allow_many_files() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Only what says how the file is packed: a dot may also stand in a version, as in app-1.2.tar.gz.
+std::string_view without_extensions(std::string_view name) {
+  for (const std::string_view extension :
+       {".gz", ".xz", ".zst", ".zstd", ".tar", ".tgz", ".txz", ".tzst", ".oci"})
+    if (name.ends_with(extension))
+      return without_extensions(name.substr(0, name.size() - extension.size()));
+  return name;
+}
+
 // The name in the store: the option, the image's own, else the file's without its extensions.
 std::string choose_ref(const Options& options, const input::ImageInput& input) {
   // A digest selects inside IMAGE; it is no name.
@@ -46,7 +55,7 @@ std::string choose_ref(const Options& options, const input::ImageInput& input) {
       options.image == "-"
           ? "image"
           : std::filesystem::absolute(options.image).lexically_normal().filename().native();
-  name = oci::make_ref_name(name.substr(0, name.find('.', 1)));
+  name = oci::make_ref_name(without_extensions(name));
   return name.empty() ? "image" : name;
 }
 
@@ -169,11 +178,9 @@ int build(const Options& options, cli::Io& io) {
 }  // namespace
 
 int run(const std::vector<std::string>& args, cli::Io& io) {
-  return cli::run_guarded(kTool, io, [&] {
-    Options options;
-    if (const int status = parse_options(args, io, options); status >= 0) return status;
-    return build(options, io);
-  });
+  Options options;
+  if (const int status = parse_options(args, io, options); status >= 0) return status;
+  return cli::run_guarded(kTool, io, [&] { return build(options, io); });
 }
 
 }  // namespace ondemand::mkfs
