@@ -28,6 +28,28 @@ namespace abi = cachefiles::abi;
 using testing::HasSubstr;
 using testing::Not;
 
+// Cannot watch one of the files.
+class PoorTransport : public transport::Transport {
+ public:
+  PoorTransport(std::filesystem::path unwatchable, util::ErrorCode why)
+      : unwatchable_(std::move(unwatchable)), why_(why) {}
+  std::string_view name() const override { return "poor"; }
+  void watch(const transport::BackingFile& file) override {
+    if (file.path == unwatchable_) throw util::Error(why_, "file: watch: scripted fault");
+    watched.push_back(file.path);
+  }
+  void start() override {}
+  void stop(std::chrono::milliseconds) override {}
+  transport::TransportCounters counters() const override { return {}; }
+  std::vector<transport::WatchedFileInfo> files() const override { return {}; }
+
+  std::vector<std::filesystem::path> watched;
+
+ private:
+  const std::filesystem::path unwatchable_;
+  const util::ErrorCode why_;
+};
+
 class ImageRegistrarTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -132,6 +154,21 @@ TEST_F(ImageRegistrarTest, AMissingBackingFileHarmsNoOtherBlob) {
   EXPECT_EQ(watched().size(), 2U);
   EXPECT_EQ(registrar_->images(), 1U);
   registrar_->add(manifest_);
+}
+
+// Else nobody would: the guard of the last demandd goes when all are watched.
+TEST_F(ImageRegistrarTest, AStrayThatCannotBeWatchedIsNotPassedOver) {
+  for (const cache::PreparedBlob& blob : image_.blobs) {
+    PoorTransport poor(blob.backing_file, util::ErrorCode::kIo);
+    ImageRegistrar registrar(root_, poor, log_);
+    EXPECT_THROW(registrar.add_strays(), util::Error);
+    EXPECT_EQ(poor.watched.size(), 1U);
+    EXPECT_THAT(take_lines(), HasSubstr(blob.backing_file.native()));
+
+    PoorTransport late(blob.backing_file, util::ErrorCode::kNotFound);
+    ImageRegistrar(root_, late, log_).add_strays();
+    EXPECT_EQ(late.watched.size(), 1U);
+  }
 }
 
 TEST_F(ImageRegistrarTest, AFileThatIsNoFileHarmsNoOtherBlob) {

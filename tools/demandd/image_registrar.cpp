@@ -110,13 +110,17 @@ void ImageRegistrar::add_all() {
 }
 
 void ImageRegistrar::add_strays() {
+  std::optional<Error> failure;
   for (const std::filesystem::path& file : transport::incomplete_files(root_.path())) {
     try {
       transport_.watch({file, hash::Digest{}, nullptr});
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::kNotFound) continue;  // it has just gone
       log_.error("file not watched", {{"file", file.native()}, {"reason", error.message()}});
+      if (!failure) failure = error.with_context("files with missing data: take over");
     }
   }
+  if (failure) throw Error(*failure);
 }
 
 std::size_t ImageRegistrar::images() const {

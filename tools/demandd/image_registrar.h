@@ -32,7 +32,8 @@ class ImageRegistrar {
   // Every image of the cache root.  What cannot be read or watched is logged and passed over, the
   // same thing with the same error only once.
   void add_all();
-  // Files with holes that belong to no readable image but may be in use.
+  // Files with holes that belong to no readable image but may be in use.  Throws when one that is
+  // there is not watched, after it tried them all: then whoever watched them before must stay.
   void add_strays();
 
   std::size_t images() const;
