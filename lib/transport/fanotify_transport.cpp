@@ -112,9 +112,8 @@ void FanotifyTransport::handle(const Journal::Pending& pending) noexcept {
   util::ByteRange range;
   try {
     file = registry_.find(key_of(pending.event.fd, "event"));
-    const std::uint64_t size =
-        file ? file->target->size() : util::file_size(pending.event.fd, "event");
-    range = wanted_range(pending.event, size);
+    // Of the file as it is now.
+    range = wanted_range(pending.event, util::file_size(pending.event.fd, "event"));
     if (file) {
       serve_range(pending, file, range);
     } else if (is_present(pending.event.fd, range, journal_.writes(), "event")) {
@@ -142,14 +141,14 @@ void FanotifyTransport::serve_range(const Journal::Pending& pending, const Watch
   if (pending.replays > kMaxReplays)
     throw Error(ErrorCode::kInternal, concat(pending.replays, " processes died over it"));
   file->target->offer_event_fd(pending.event.fd);
-  engine_.submit(
-      blob, file->target, range, serve::Priority::kDemand,
-      [this, pending, file](const std::optional<Error>& error) { finish(pending, file, error); });
+  engine_.submit(blob, file->target, range, serve::Priority::kDemand,
+                 [this, pending, file, range](const std::optional<Error>& error) {
+                   finish(pending, file, range, error);
+                 });
 }
 
 void FanotifyTransport::finish(const Journal::Pending& pending, const WatchedFileRef& file,
-                               const std::optional<Error>& error) noexcept {
-  const util::ByteRange range = wanted_range(pending.event, file->target->size());
+                               util::ByteRange range, const std::optional<Error>& error) noexcept {
   try {
     if (error) throw Error(*error);
     // The engine's word is not enough to let a reader at a hole.

@@ -48,7 +48,7 @@ class FanotifyTransport : public Transport {
   void handle(const Journal::Pending& pending) noexcept;
   void serve_range(const Journal::Pending& pending, const WatchedFileRef& file,
                    util::ByteRange range);
-  void finish(const Journal::Pending& pending, const WatchedFileRef& file,
+  void finish(const Journal::Pending& pending, const WatchedFileRef& file, util::ByteRange range,
               const std::optional<util::Error>& error) noexcept;
   void answer(const Journal::Pending& pending, std::uint32_t response) noexcept;
   void refuse(const Journal::Pending& pending, const WatchedFileRef& file, util::ByteRange range,

@@ -146,11 +146,14 @@ void FileTarget::offer_event_fd(int event_fd) {
 }
 
 bool FileTarget::is_complete() {
+  if (util::file_size(query_.get(), name_) != size_) return false;
   std::uint64_t from = 0;
+  std::uint64_t looks = 0;
   {
     const std::lock_guard lock(mutex_);
     if (!writing_.empty()) return false;
     from = complete_up_to_;
+    looks = looks_;
   }
   std::uint64_t up_to = size_;
   if (from < size_) {
@@ -167,18 +170,21 @@ bool FileTarget::is_complete() {
     }
   }
   const std::lock_guard lock(mutex_);
-  complete_up_to_ = std::max(complete_up_to_, up_to);
+  // Else others had reason to look again meanwhile: what we saw may have been before that.
+  if (looks == looks_) complete_up_to_ = std::max(complete_up_to_, up_to);
   return up_to >= size_;
 }
 
 void FileTarget::look_again() {
   const std::lock_guard lock(mutex_);
   complete_up_to_ = 0;
+  ++looks_;
 }
 
 bool FileTarget::is_complete_and_synced() {
   if (::fdatasync(query_.get()) != 0) throw util::errno_error(name_, "sync", errno);
-  const bool is_whole = missing({0, size_}).empty();
+  const bool is_whole =
+      util::file_size(query_.get(), name_) == size_ && missing({0, size_}).empty();
   if (!is_whole) look_again();
   return is_whole;
 }

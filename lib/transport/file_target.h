@@ -37,8 +37,9 @@ class FileTarget : public serve::Target {
   // was writing; later calls do nothing.  Throws kIo.
   void offer_event_fd(int event_fd);
   int query_fd() const { return query_.get(); }
+  // Of the file when it was opened.
   std::uint64_t size() const { return size_; }
-  // True when the whole file is present; remembers how far it was.
+  // True when the whole file is present and has that size still; remembers how far it was.
   bool is_complete();
   // Forgets how far it was: others may have made holes of it since.
   void look_again();
@@ -67,6 +68,7 @@ class FileTarget : public serve::Target {
   std::mutex mutex_;
   util::Fd fill_;
   std::uint64_t complete_up_to_ = 0;
+  std::uint64_t looks_ = 0;  // at everything again
   std::vector<Busy> writing_;
   std::uint64_t failures_ = 0;  // writes that left less than they found
 };

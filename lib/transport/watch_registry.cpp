@@ -29,6 +29,11 @@ WatchedFileRef WatchRegistry::add(const BackingFile& file) {
   const FileKey key{status.st_dev, status.st_ino};
   WatchedFileRef entry;
   if (const auto found = files_.find(key); found != files_.end()) entry = found->second;
+  if (entry && entry->target->size() != static_cast<std::uint64_t>(status.st_size)) {
+    throw Error(ErrorCode::kCorrupt,
+                util::concat(name, ": watch: ", status.st_size, " bytes long, it had ",
+                             entry->target->size(), "; start demandd again"));
+  }
   if (!entry) {
     auto made = std::make_shared<WatchedFile>();
     made->digest = file.digest;

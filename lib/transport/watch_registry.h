@@ -41,7 +41,8 @@ class WatchRegistry {
   explicit WatchRegistry(WriteJournal* writes = nullptr) : writes_(writes) {}
 
   // The entry of that file: a new one, or the one that is there, now with the blob if it had none.
-  // Throws kNotFound, kIo, and kCorrupt when the file is not a regular one of the blob's size.
+  // Throws kNotFound, kIo, and kCorrupt when the file is not a regular one of the blob's size, or
+  // has changed its size.
   WatchedFileRef add(const BackingFile& file);
   // Null when the file is none of ours.
   WatchedFileRef find(FileKey key) const;

@@ -171,6 +171,20 @@ TEST_F(FanotifyTransportTest, MissingPartsOfABlobWithoutIndexAreErrors) {
   EXPECT_EQ(read(0, 4096), expected(0, 4096));
 }
 
+// As one that is mended by hand: what lies behind its old end is not known to be there.
+TEST_F(FanotifyTransportTest, AFileThatHasGrownIsNeverReadAsZeros) {
+  const util::Fd file = util::open_file(path_, O_RDWR);
+  ASSERT_EQ(::ftruncate(file.get(), 64 * kKiB), 0);
+  engine_ = std::make_unique<serve::Engine>(serve::Sources{source_}, options_, log_);
+  transport_ = std::make_unique<FanotifyTransport>(*group_, journal_, *engine_, log_);
+  transport_->watch({path_, blob_.blob->digest, nullptr});
+  transport_->start();
+  ASSERT_EQ(::ftruncate(file.get(), 1024 * kKiB), 0);
+  EXPECT_EQ(read(512 * kKiB, 4096), std::nullopt);
+  EXPECT_EQ(transport_->counters().refused, 1U);
+  EXPECT_THROW(transport_->watch({path_, blob_.blob->digest, blob_.blob}), util::Error);
+}
+
 TEST_F(FanotifyTransportTest, AFileThatNobodyRegisteredIsNeverReadAsZeros) {
   start();
   const std::filesystem::path other = directory_.path() / "other";

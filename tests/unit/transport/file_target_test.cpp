@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "support/temporary_directory.h"
 #include "transport/watch_registry.h"
@@ -42,6 +43,40 @@ TEST_F(FileTargetTest, TellsHolesFromData) {
   file.write(0, util::Buffer(65536, 1));
   EXPECT_TRUE(file.is_complete());
   EXPECT_TRUE(file.is_complete());
+}
+
+TEST_F(FileTargetTest, IsNotCompleteWhenItHasGrown) {
+  util::pwrite_full(file_.get(), util::Buffer(65536, 1), 0, "file");
+  FileTarget file = target();
+  EXPECT_TRUE(file.is_complete());
+  EXPECT_EQ(::ftruncate(file_.get(), 128 * 1024), 0);
+  EXPECT_FALSE(file.is_complete());
+  EXPECT_FALSE(file.is_complete_and_synced());
+}
+
+// Has holes made of it, and is watched anew, behind the back of one who looks how far it is.
+class TornTarget : public FileTarget {
+ public:
+  using FileTarget::FileTarget;
+  std::vector<ByteRange> missing(ByteRange range) override {
+    std::vector<ByteRange> holes = FileTarget::missing(range);
+    if (std::exchange(is_first_, false)) {
+      EXPECT_EQ(::truncate(name().c_str(), 0), 0);
+      EXPECT_EQ(::truncate(name().c_str(), static_cast<off_t>(size())), 0);
+      look_again();
+    }
+    return holes;
+  }
+
+ private:
+  bool is_first_ = true;
+};
+
+TEST_F(FileTargetTest, RemembersNothingThatWasSeenBeforeItLooksAgain) {
+  util::pwrite_full(file_.get(), util::Buffer(65536, 1), 0, "file");
+  TornTarget file(util::open_file(path_, O_RDONLY), path_.native());
+  file.is_complete();  // what it says is out of date
+  EXPECT_FALSE(file.is_complete());
 }
 
 TEST_F(FileTargetTest, DoesNotWriteWithoutAnEventsDescriptor) {
