@@ -111,7 +111,11 @@ void Lane::start_threads() {
     }
     // First the readers, then the log.
     if (is_last) end_all(to_error(error, "thread: start: "));
-    log_.error("no thread for a fetch", {{"reason", error.what()}, {"threads", wanted - 1}});
+    try {
+      log_.error("no thread for a fetch", {{"reason", error.what()}, {"threads", wanted - 1}});
+    } catch (const std::exception&) {
+      // No memory for a log line.
+    }
   }
 }
 
@@ -344,7 +348,8 @@ void Lane::finish_part(Flight& flight, const std::shared_ptr<Target>& target,
   finish_waiters(std::move(waiters), error);
 }
 
-void Lane::end_all(const Error& error) {
+// Throws nothing: nobody else has those flights any more.
+void Lane::end_all(const std::optional<Error>& error) {
   std::multimap<std::size_t, FlightRef> flights;
   {
     const std::lock_guard lock(mutex_);

@@ -106,7 +106,7 @@ class Lane {
   void finish_waiters(std::vector<RequestRef> waiters, const std::optional<util::Error>& error);
   std::shared_ptr<Target> next_target(Flight& flight, std::size_t passed_over = 0);
   void forget(const Flight& flight);
-  void end_all(const util::Error& error);
+  void end_all(const std::optional<util::Error>& error);
   bool wait_before_retry(int attempt, source::Deadline deadline);
   void start_threads();
   std::deque<FlightRef>& queue(Priority priority) {

@@ -122,5 +122,26 @@ TEST_F(EngineTroubleTest, ARequestIsCompletedOnceOrThrownBackWhereverTheMemoryEn
   }
 }
 
+TEST_F(EngineTroubleTest, StopLosesNoRequestWhereverTheMemoryEnds) {
+  start();
+  source_->hold(blob_.blob->digest);
+  std::atomic<int> answers = 0;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    engine_->submit(blob_.blob, target_, {i * 64 * kKiB, 4096}, Priority::kDemand,
+                    [&](const Outcome&) { ++answers; });
+  }
+  bool is_stopped = false;
+  for (std::size_t times = 0; !is_stopped; ++times) {
+    const test::LittleMemory memory(times);
+    try {
+      engine_->stop(std::chrono::milliseconds(0));
+      is_stopped = true;
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  EXPECT_EQ(answers, 8);
+  source_->release(blob_.blob->digest);
+}
+
 }  // namespace
 }  // namespace ondemand::serve
