@@ -197,9 +197,10 @@ void CachefilesDemandTransport::answer(std::uint64_t id,
 }
 
 void CachefilesDemandTransport::keep_damaged(const Pending& pending) {
-  const bool is_damaged = pending.target->is_damaged();
+  // Asked under the lock: another request may have found it damaged, and kept it, since an answer
+  // that was given before.
   const std::lock_guard lock(mutex_);
-  if (is_damaged) {
+  if (pending.target->is_damaged()) {
     damaged_[pending.file] = pending.target;
     return;
   }

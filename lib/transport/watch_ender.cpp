@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <utility>
 
 namespace ondemand::transport {
 
@@ -34,11 +35,12 @@ void WatchEnder::run() {
   for (;;) {
     changed_.wait(lock, [this] { return is_stopping_ || !files_.empty(); });
     if (is_stopping_) return;
-    const WatchedFileRef file = files_.front();
+    // Taken out first: who adds it from now on knows more than what is looked at here.
+    const WatchedFileRef file = std::move(files_.front());
+    files_.pop_front();
     lock.unlock();
     end_watch(file);
     lock.lock();
-    files_.pop_front();
   }
 }
 
