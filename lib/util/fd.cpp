@@ -122,7 +122,14 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 
 void fsync_directory(const std::filesystem::path& path) {
   const Fd fd = open_file(path, O_RDONLY | O_DIRECTORY);
-  fsync_fd(fd.get(), printable(path.native()));
+  // Source: fsync(2): EINVAL, no support for synchronization.  Some network file systems have none
+  // for directories; there nothing more can be done.
+  retry(
+      [&] {
+        const int result = ::fsync(fd.get());
+        return result != 0 && errno == EINVAL ? 0 : result;
+      },
+      printable(path.native()), "sync");
 }
 
 }  // namespace ondemand::util

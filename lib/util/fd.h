@@ -55,7 +55,8 @@ std::uint64_t file_size(int fd, std::string_view name);
 Buffer read_file(const std::filesystem::path& path, std::uint64_t limit);
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit);
 
-// fsync of a directory, so that a rename in it survives a power cut.
+// fsync of a directory, so that a rename in it survives a power cut; does nothing on file systems
+// that know it for files only.
 void fsync_directory(const std::filesystem::path& path);
 
 }  // namespace ondemand::util

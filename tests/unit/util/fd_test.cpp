@@ -51,6 +51,14 @@ TEST(FileIo, WholeFilesHaveALimit) {
   EXPECT_THROW(read_file(dir.path() / "absent", 4), Error);
 }
 
+TEST(FileIo, DirectoriesThatCannotBeSyncedAreNoFailure) {
+  const Fd proc = open_file("/proc", O_RDONLY | O_DIRECTORY);
+  EXPECT_THROW(fsync_fd(proc.get(), "proc"), Error);  // no file system of a disk, so it cannot
+  EXPECT_NO_THROW(fsync_directory("/proc"));
+  EXPECT_THROW(fsync_directory("/proc/version"), Error);
+  EXPECT_THROW(fsync_directory("/proc/no-such"), Error);
+}
+
 TEST(FileIo, AFullDiskSaysSo) {
   const Fd full = open_file("/dev/full", O_WRONLY);
   try {
