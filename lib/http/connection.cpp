@@ -163,12 +163,14 @@ Connection::Outcome Connection::Impl::exchange(const GetRequest& request, BodyRe
   is_fresh_ = has_received_ = is_reusable_ = false;
   failure_ = SocketStream::Failure::kNone;
 
+  bool has_begun = false;
   bool is_wanted = false;
   bool is_stopped = false;
   std::size_t drained = 0;
   httplib::Request sent = make_request(request);
   sent.response_handler = [&](const httplib::Response& answer) {
     stream_->limit_reading();
+    has_begun = true;
     return guarded([&] {
       response = convert(answer, url);
       is_wanted = receiver.begin(response);
@@ -195,6 +197,10 @@ Connection::Outcome Connection::Impl::exchange(const GetRequest& request, BodyRe
   if (thrown_) std::rethrow_exception(thrown_);
   if (is_stopped) return Outcome::kStopped;
   if (ok) {
+    if (!has_begun) {  // the library does not tell of a 204
+      response = convert(answer, url);
+      is_wanted = receiver.begin(response);
+    }
     response.body_complete = is_wanted;
     return Outcome::kDone;
   }

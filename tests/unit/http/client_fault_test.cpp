@@ -310,6 +310,18 @@ TEST(ClientFault, WhatAServerSaysUnaskedIsNoAnswer) {
   EXPECT_EQ(server.connections(), 2);
 }
 
+TEST(ClientFault, AnAnswerThatHasNoBodyIsToldLikeAnyOther) {
+  FaultServer server([](FaultConnection& connection, const std::string&) {
+    connection.send("HTTP/1.1 204 No Content\r\n\r\n");
+  });
+  Client client(parse_url(server.url()));
+  Collector receiver;
+  const Response response = client.get(request_for("/a"), receiver);
+  EXPECT_EQ(response.status, 204);
+  EXPECT_EQ(response.url, server.url() + "/a");
+  EXPECT_EQ(receiver.status, 204);
+}
+
 TEST(ClientFault, RedirectLoopIsCutOff) {
   FaultServer server([](FaultConnection& connection, const std::string&) {
     connection.send(http_answer("302 Found", "", {"Location: /again"}));
