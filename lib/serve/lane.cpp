@@ -280,7 +280,8 @@ void Lane::fetch_frames(const Job& job, std::vector<std::size_t> frames) {
 // False when no time is left for another attempt.
 bool Lane::wait_before_retry(int attempt, source::Deadline deadline) {
   thread_local std::minstd_rand random{std::random_device{}()};
-  const auto full = options_.first_backoff * (1 << std::min(attempt - 1, 10));
+  const auto full = std::min<std::chrono::milliseconds>(
+      options_.first_backoff * (1 << std::min(attempt - 1, 10)), options_.max_backoff);
   const auto part = std::uniform_int_distribution<std::int64_t>(50, 100)(random);
   const auto until = std::chrono::steady_clock::now() + full * part / 100;
   if (until >= deadline) return false;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,8 +31,10 @@ struct LaneOptions {
   std::size_t max_threads = 4;                   // fetching at once; Range: >= 1
   std::chrono::milliseconds idle_timeout{5000};  // then a thread without work ends
   std::uint64_t max_request_bytes = 4 * std::uint64_t{util::kMiB};
-  int attempts = 2;                              // rounds over the sources; Range: >= 1
-  std::chrono::milliseconds first_backoff{100};  // doubles, jittered
+  // Rounds over the sources while one of them may do better later; no more than fit the deadline.
+  int attempts = std::numeric_limits<int>::max();  // Range: >= 1
+  std::chrono::milliseconds first_backoff{100};    // between two rounds; doubles, jittered
+  std::chrono::milliseconds max_backoff{2000};
 };
 
 class Lane {

@@ -29,7 +29,9 @@ using Outcome = std::optional<Error>;
 class EngineTest : public ::testing::Test {
  protected:
   EngineTest() {
+    options_.lane.attempts = 2;
     options_.lane.first_backoff = std::chrono::milliseconds(1);
+    options_.lane.max_backoff = std::chrono::milliseconds(2);
     options_.lane.max_request_bytes = 256 * kKiB;
     first_->put(blob_.blob->digest, blob_.stored);
   }
@@ -256,6 +258,24 @@ TEST_F(EngineTest, TriesAgainAfterAPassingFailure) {
   first_->fail_next(ErrorCode::kTimeout);
   EXPECT_FALSE(fetch({0, 4096}));
   EXPECT_EQ(first_->reads().size(), 3U);
+}
+
+TEST_F(EngineTest, OutlivesAnOutageThatIsShorterThanTheTimeOfTheRequest) {
+  options_.lane.attempts = LaneOptions().attempts;
+  sources_ = {first_};
+  for (int i = 0; i < 100; ++i)
+    first_->fail_next(i % 2 == 0 ? ErrorCode::kUnavailable : ErrorCode::kTimeout);
+  EXPECT_FALSE(fetch({0, 4096}));
+  expect_present({0, 64 * kKiB});
+  EXPECT_EQ(first_->reads().size(), 101U);
+}
+
+TEST_F(EngineTest, AnOutageThatLastsFailsTheRequestInItsTime) {
+  options_.lane.attempts = LaneOptions().attempts;
+  options_.request_timeout = std::chrono::milliseconds(50);
+  sources_ = {first_};
+  first_->fail_always(ErrorCode::kUnavailable);
+  EXPECT_TRUE(fetch({0, 4096}));
 }
 
 TEST_F(EngineTest, SucceedsLaterAfterItFailed) {
