@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "store/keep_access.h"
 #include "store/store.h"
 #include "util/error.h"
 #include "util/text.h"
@@ -88,6 +89,7 @@ std::uint64_t StagedBlob::commit(const hash::Digest& digest) {
   if (durability_ == util::Durability::kSync || !commit_unsynced(final_path, size)) {
     // Also over an equal object: ours is known to be right and on the disk; the other may have been
     // damaged since.  Its readers keep the file that they opened.
+    keep_access(fd_.get(), final_path);
     util::fsync_fd(fd_.get(), name_);
     if (::rename(temporary_.c_str(), final_path.c_str()) != 0)
       throw util::errno_error(util::printable(final_path.native()), "rename into place", errno);

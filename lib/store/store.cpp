@@ -12,6 +12,7 @@
 #include "oci/index_edit.h"
 #include "oci/json.h"
 #include "oci/reference.h"
+#include "store/keep_access.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -147,6 +148,7 @@ void Store::write_file(const char* file, std::string_view text) {
   const fs::path temporary = run_->new_path();
   const util::Fd fd = util::open_file(temporary, O_WRONLY | O_CREAT | O_EXCL);
   util::write_full(fd.get(), util::as_bytes(text), name_);
+  keep_access(fd.get(), path_ / file);
   // Also with kNoSync: it names what other runs brought to the disk.
   util::fsync_fd(fd.get(), name_);
   if (::rename(temporary.c_str(), (path_ / file).c_str()) != 0)

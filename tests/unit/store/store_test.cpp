@@ -46,6 +46,41 @@ TEST_F(StoreTest, ANewStoreIsAnImageLayout) {
   EXPECT_TRUE(Store::open(path()).list().empty());
 }
 
+// A web server may read the images that it could read, whatever the umask of the next run is.
+TEST_F(StoreTest, ReplacedFilesKeepOwnerAndMode) {
+  constexpr uid_t kOther = 65534;
+  const bool is_root = ::geteuid() == 0;
+  const auto access_of = [](const fs::path& file) {
+    struct stat status {};
+    EXPECT_EQ(::stat(file.c_str(), &status), 0);
+    return std::pair(status.st_uid, status.st_mode & 07777U);
+  };
+  fs::path object;
+  {
+    Store store = make();
+    object = store.blob_path(put_image(store, "one").digest);
+    for (const fs::path& file : {path() / "index.json", object}) {
+      ASSERT_EQ(::chmod(file.c_str(), 0664), 0);
+      ASSERT_EQ(::chown(file.c_str(), is_root ? kOther : ::geteuid(), ::getegid()), 0);
+    }
+  }
+  const mode_t before = ::umask(077);
+  {
+    Store store = Store::create_or_open(path(), util::Durability::kSync);
+    EXPECT_TRUE(store.add_image(put_image(store, "one"), "app").changed);
+    const auto added = store.put_bytes(util::as_bytes("new"), "a/b");
+    EXPECT_EQ(access_of(store.blob_path(added.digest)), std::pair(::geteuid(), mode_t{0600}));
+  }
+  ::umask(before);
+  const auto want = std::pair(is_root ? kOther : ::geteuid(), mode_t{0664});
+  EXPECT_EQ(access_of(path() / "index.json"), want);
+  EXPECT_EQ(access_of(object), want);
+  ASSERT_EQ(::chmod(object.c_str(), 0), 0);
+  Store store = Store::create_or_open(path(), util::Durability::kSync);
+  put_image(store, "one");
+  EXPECT_EQ(access_of(object), std::pair(want.first, mode_t{0400}));
+}
+
 TEST_F(StoreTest, BlobsAppearUnderTheirDigestOnce) {
   Store store = make();
   const auto first = store.put_bytes(util::as_bytes("hello"), "a/b");
