@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 #include <optional>
+#include <utility>
 
 namespace ondemand::test {
 
@@ -36,6 +37,12 @@ LittleMemory::~LittleMemory() {
 
 bool LittleMemory::is_used_up() const {
   return was_refused;
+}
+
+EnoughMemory::EnoughMemory() : times_left_(std::exchange(times_left, std::nullopt)) {}
+
+EnoughMemory::~EnoughMemory() {
+  times_left = times_left_;
 }
 
 static void* allocate(std::size_t size) {

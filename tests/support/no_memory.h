@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 namespace ondemand::test {
 
@@ -25,6 +26,18 @@ class LittleMemory {
   LittleMemory& operator=(const LittleMemory&) = delete;
   // It was asked for more than there is.
   bool is_used_up() const;
+};
+
+// While it lives, LittleMemory does not count in the thread that made it.
+class EnoughMemory {
+ public:
+  EnoughMemory();
+  ~EnoughMemory();
+  EnoughMemory(const EnoughMemory&) = delete;
+  EnoughMemory& operator=(const EnoughMemory&) = delete;
+
+ private:
+  const std::optional<std::size_t> times_left_;
 };
 
 }  // namespace ondemand::test
