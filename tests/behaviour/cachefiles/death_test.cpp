@@ -153,6 +153,21 @@ TEST_P(Endings, B19_SuccessorGetsWhatWasTakenAndNotAnswered) {
 
 // What tells an object that is opened again from one that is opened for the first time (B04), and
 // why the daemon must not refuse it.
+// One thread answers while another says "restore": the work was done, and it counts.
+TEST_P(Endings, B33_AnswerThatCrossesRestoreCountsOnce) {
+  ONLY_DEMAND();
+  begin();
+  daemon_->stop();
+  const auto reading = start(0);
+  const auto request = daemon_->take();
+  ASSERT_TRUE(request);
+  EXPECT_EQ(device_->command("restore"), 0);
+  EXPECT_EQ(daemon_->answer(*request, Answer::kFill), 0);
+  EXPECT_EQ(daemon_->answer(*request, Answer::kNothing), EINVAL);
+  daemon_->start(1);
+  EXPECT_EQ(reading->wait(), Outcome::kGood);
+}
+
 TEST_P(Endings, B32_RefusedReopenComesAgainAndKnowsItsSize) {
   ONLY_ONDEMAND();
   begin();

@@ -70,12 +70,20 @@ int DemandCache::own_command(const Command& command) {
 }
 
 int DemandCache::answer(std::uint64_t id, int error) {
-  const auto found = std::find_if(taken_.begin(), taken_.end(),
-                                  [&](const auto& request) { return request->message.id == id; });
-  if (found == taken_.end()) return EINVAL;
+  const auto is_named = [&](const auto& request) { return request->message.id == id; };
+  const auto was_given = [&](const auto& request) {
+    return is_named(request) && request->message.is_repeated;
+  };
+  Requests* list = &taken_;
+  auto found = std::find_if(taken_.begin(), taken_.end(), is_named);
+  if (found == taken_.end()) {
+    list = &new_;
+    found = std::find_if(new_.begin(), new_.end(), was_given);
+  }
+  if (found == list->end()) return EINVAL;
   (*found)->is_done = true;
   (*found)->error = error;
-  taken_.erase(found);
+  list->erase(found);
   check_space();
   return 0;
 }

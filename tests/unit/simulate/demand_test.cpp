@@ -146,6 +146,19 @@ TEST_F(Demand, RestoreGivesTakenRequestsFirstInOrderAndMarked) {
     EXPECT_EQ(reading.get().error, 0);
 }
 
+TEST_F(Demand, AnAnswerThatCrossesRestoreCountsOnce) {
+  begin();
+  auto reading = read_behind("blob", 0, 4096);
+  ASSERT_TRUE(readable());
+  EXPECT_EQ(device_->command("done 1"), EINVAL);  // a guess
+  const DemandMessage message = take();
+  EXPECT_EQ(device_->command("restore"), 0);
+  serve(message);
+  EXPECT_EQ(reading.get().error, 0);
+  EXPECT_EQ(done(message), EINVAL);
+  EXPECT_EQ(read_now(), 0);
+}
+
 TEST_F(Demand, KilledReaderTakesItsRequestBack) {
   begin();
   for (const bool read_it : {false, true}) {
