@@ -151,8 +151,6 @@ TEST_P(Endings, B19_SuccessorGetsWhatWasTakenAndNotAnswered) {
     EXPECT_EQ(reading->wait(), Outcome::kGood);
 }
 
-// What tells an object that is opened again from one that is opened for the first time (B04), and
-// why the daemon must not refuse it.
 // One thread answers while another says "restore": the work was done, and it counts.
 TEST_P(Endings, B33_AnswerThatCrossesRestoreCountsOnce) {
   ONLY_DEMAND();
@@ -168,6 +166,8 @@ TEST_P(Endings, B33_AnswerThatCrossesRestoreCountsOnce) {
   EXPECT_EQ(reading->wait(), Outcome::kGood);
 }
 
+// What tells an object that is opened again from one that is opened for the first time (B04), and
+// why the daemon must not refuse it.
 TEST_P(Endings, B32_RefusedReopenComesAgainAndKnowsItsSize) {
   ONLY_ONDEMAND();
   begin();
