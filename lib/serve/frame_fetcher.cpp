@@ -17,13 +17,15 @@ struct FrameFetcher::Causes {
   std::string text;
   ErrorCode code = ErrorCode::kNotFound;
   bool is_worth_retrying = false;
+  bool is_one_down = false;  // and may be back soon
 
   void add(const std::string& source, const Error& error) {
     const std::string line = concat(source, ": ", error.message());
     if (text.find(line) == std::string::npos) text.append(text.empty() ? "" : "; ").append(line);
     if (code == ErrorCode::kNotFound) code = error.code();
-    is_worth_retrying |= error.code() == ErrorCode::kUnavailable ||
-                         error.code() == ErrorCode::kTimeout || error.code() == ErrorCode::kIo;
+    const bool is_down = error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kIo;
+    is_one_down |= is_down;
+    is_worth_retrying |= is_down || error.code() == ErrorCode::kTimeout;
   }
 };
 
@@ -158,7 +160,9 @@ std::optional<FetchFailure> FrameFetcher::fetch(const Blob& blob,
       causes.add("request", Error(ErrorCode::kTimeout, "fetch: deadline passed"));
       break;
     }
-    const auto share = (deadline - now) / static_cast<std::int64_t>(to_ask--);
+    // A silent one that is asked last leaves time to ask those again that were down.
+    const auto shares = static_cast<std::int64_t>(to_ask--) + (causes.is_one_down ? 1 : 0);
+    const auto share = (deadline - now) / shares;
     if (fetch_from(*sources_[i], blob, now + share, counters, left, causes, deliver)) {
       order_.answered(i);
     } else {
