@@ -42,7 +42,6 @@ struct Fixture {
   explicit Fixture(FaultServer::Handler handler) : server(std::move(handler)) {
     HttpSourceOptions options;
     options.clock = &clock;
-    options.stall_timeout = milliseconds(200);
     source = open_http_source(server.url() + "/repo", options);
   }
   // Reads [10, 15) and returns the error's code.
