@@ -49,6 +49,8 @@ inline constexpr std::string_view kMediaDockerManifest =
     "application/vnd.docker.distribution.manifest.v2+json";
 inline constexpr std::string_view kMediaDockerManifestList =
     "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view kMediaDockerConfig =
+    "application/vnd.docker.container.image.v1+json";
 inline constexpr std::string_view kMediaDockerLayerTar =
     "application/vnd.docker.image.rootfs.diff.tar";
 inline constexpr std::string_view kMediaDockerLayerGzip =

@@ -37,7 +37,7 @@ bool is_manifest_type(std::string_view media_type) {
 
 bool is_image_config(std::string_view media_type) {
   return media_type.empty() || media_type == format::kMediaOciConfig ||
-         media_type == "application/vnd.docker.container.image.v1+json";
+         media_type == format::kMediaDockerConfig;
 }
 
 bool is_tar_layer(std::string_view media_type) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/frame_fetcher.h"
 
-#include <new>
-
 #include "blob/frame.h"
+#include "serve/request.h"
 #include "util/text.h"
 
 namespace ondemand::serve {
@@ -31,11 +30,8 @@ struct FrameFetcher::Causes {
 
 namespace {
 
-Error as_error(const std::exception& error) {
-  if (const auto* ours = dynamic_cast<const Error*>(&error)) return *ours;
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
-    return Error(ErrorCode::kUnavailable, "memory: allocate: out of memory");
-  return Error(ErrorCode::kInternal, concat("source: unexpected error: ", error.what()));
+Error read_error(const std::exception& exception) noexcept {
+  return to_error(exception, "source: unexpected error: ");
 }
 
 }  // namespace
@@ -80,7 +76,7 @@ bool FrameFetcher::fetch_run(source::Source& source, const Blob& blob, FrameRun 
       const util::Buffer data = blob::open_frame(blob.index, i, bytes, "");
       deliver(i, data);
     } catch (const std::exception& exception) {
-      const Error error = as_error(exception);
+      const Error error = read_error(exception);
       report_bad_frame(source, blob, i, error);
       causes.add(source.name(), error);
       failed.push_back(i);
@@ -101,7 +97,7 @@ void FrameFetcher::fetch_singly(source::Source& source, const Blob& blob, FrameR
         continue;
       is_gone = true;
     } catch (const std::exception& exception) {
-      const Error error = as_error(exception);
+      const Error error = read_error(exception);
       is_gone = error.code() != ErrorCode::kCorrupt;
       report_bad_frame(source, blob, i, error);
       causes.add(source.name(), error);
@@ -125,7 +121,7 @@ bool FrameFetcher::fetch_from(source::Source& source, const Blob& blob, source::
         fetched = fetch_run(source, blob, run, deadline, counters, failed, causes, deliver);
         if (!fetched) is_gone = true;  // absent: the next source may have it
       } catch (const std::exception& exception) {
-        const Error error = as_error(exception);
+        const Error error = read_error(exception);
         if (error.code() == ErrorCode::kCorrupt && run.count > 1) {
           // One bad frame must not fail its neighbours.
           fetch_singly(source, blob, run, deadline, counters, failed, causes, deliver);

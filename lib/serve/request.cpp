@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serve/request.h"
 
+#include <new>
+
 #include "util/text.h"
 
 namespace ondemand::serve {
@@ -8,11 +10,13 @@ namespace ondemand::serve {
 util::Error to_error(const std::exception& exception, std::string_view action) noexcept {
   try {
     if (const auto* error = dynamic_cast<const util::Error*>(&exception)) return *error;
-    return util::Error(util::ErrorCode::kInternal, util::concat(action, exception.what()));
+    if (dynamic_cast<const std::bad_alloc*>(&exception) == nullptr)
+      return util::Error(util::ErrorCode::kInternal, util::concat(action, exception.what()));
   } catch (const std::exception&) {
-    // So short that its text needs none.
-    return util::Error(util::ErrorCode::kUnavailable, "out of memory");
+    // No memory to tell what it was.
   }
+  // So short that its text needs none.
+  return util::Error(util::ErrorCode::kUnavailable, "out of memory");
 }
 
 bool Request::finish(const std::optional<util::Error>& error) {

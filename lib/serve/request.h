@@ -24,8 +24,8 @@ enum class Priority { kDemand, kPrefetch };
 // nullopt: the whole range is present now.  Must not throw.
 using Completion = std::function<void(const std::optional<util::Error>&)>;
 
-// What is told to those who wait: the exception itself where it is one of ours, else `action` and
-// what it says; without memory just that.
+// What is told to those who wait: the exception itself where it is one of ours, kUnavailable where
+// there was no memory, else kInternal with `action` and what it says.
 util::Error to_error(const std::exception& exception, std::string_view action) noexcept;
 
 class Request {

@@ -190,6 +190,14 @@ def read_range(world, name, offset, size):
         return error.errno
 
 
+def expect_clean_end(world):
+    """Without a mount, nobody stays behind."""
+    world.umount()
+    world.daemon.send_signal(signal.SIGTERM)
+    check(world.daemon.wait(20) == 0, "exit status after SIGTERM")
+    world.wait(lambda: not world.family(), "no process stays")
+
+
 def expect_all(world):
     for name, data in world.content.items():
         with open(os.path.join(world.mnt, name), "rb") as file:
@@ -209,10 +217,7 @@ def test_on_demand(world):
     expect_all(world)
     check(world.call("status")["fetches"] == fetches, "a second read fetched again")
     check(all(blob["complete"] for blob in world.call("status")["blobs"]), "all read, not complete")
-    world.umount()
-    world.daemon.send_signal(signal.SIGTERM)
-    check(world.daemon.wait(20) == 0, "exit status after SIGTERM")
-    world.wait(lambda: not world.family(), "no process stays")
+    expect_clean_end(world)
 
 
 def test_failure_and_recovery(world):
@@ -328,10 +333,7 @@ def test_guard_and_take_over(world):
     check(guard not in world.family(), "the guard stays")
     drop_caches()
     expect_all(world)
-    world.umount()
-    world.daemon.send_signal(signal.SIGTERM)
-    check(world.daemon.wait(20) == 0, "exit status at the end")
-    world.wait(lambda: not world.family(), "no process stays")
+    expect_clean_end(world)
 
 
 def test_a_start_that_fails_leaves_a_guard(world):
@@ -351,10 +353,7 @@ def test_a_start_that_fails_leaves_a_guard(world):
     world.start()
     drop_caches()
     expect_all(world)
-    world.umount()
-    world.daemon.send_signal(signal.SIGTERM)
-    check(world.daemon.wait(20) == 0, "exit status at the end")
-    world.wait(lambda: not world.family(), "no process stays")
+    expect_clean_end(world)
 
 
 def test_guard_goes_with_the_last_mount(world):

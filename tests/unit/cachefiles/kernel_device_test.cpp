@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,20 @@
 #include "support/temporary_directory.h"
 #include "util/error.h"
 #include "util/fd.h"
+
+namespace {
+thread_local int writes_without_memory = 0;
+}
+
+// In place of the C library's: the kernel has no memory for the next so many.
+extern "C" ssize_t write(int fd, const void* data, std::size_t len) {
+  if (writes_without_memory > 0) {
+    --writes_without_memory;
+    errno = ENOMEM;
+    return -1;
+  }
+  return ::syscall(SYS_write, fd, data, len);
+}
 
 namespace ondemand::cachefiles {
 namespace {
@@ -39,6 +54,17 @@ TEST(KernelDevice, ReturnsErrorsAsNumbers) {
   EXPECT_EQ(device.write_object(-1, 0, buffer), EBADF);
   EXPECT_EQ(device.seek_object(-1, 0, SEEK_DATA), -EBADF);
   EXPECT_EQ(device.close_object(-1), EBADF);
+}
+
+TEST(KernelDevice, AnAnswerIsWrittenAgainWhereTheKernelHasNoMemoryForIt) {
+  test::TemporaryDirectory directory;
+  const std::filesystem::path path = directory.path() / "node";
+  util::open_file(path, O_RDWR | O_CREAT, 0600);
+  KernelDevice device(path);
+  writes_without_memory = 3;
+  EXPECT_EQ(device.command("done 7"), 0);
+  EXPECT_EQ(writes_without_memory, 0);
+  EXPECT_EQ(util::read_text_file(path, 100), "done 7");
 }
 
 TEST(KernelDevice, WritesSeeksAndClosesObjects) {

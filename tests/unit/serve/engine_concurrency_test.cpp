@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Many requests at once.  Order comes from sources that stand still until told, never from time.
-#include <gtest/gtest.h>
-
 #include <atomic>
-#include <future>
 #include <latch>
 
-#include "serve/engine.h"
-#include "support/fake_source.h"
-#include "support/frame_blob.h"
+#include "unit/serve/engine_fixture.h"
 
 namespace ondemand::serve {
 namespace {
 
-using test::FakeSource;
 using test::FrameBlob;
 using test::make_frame_blob;
 using test::MemoryTarget;
@@ -23,9 +17,7 @@ using util::ByteRange;
 using util::Error;
 using util::kKiB;
 
-using Outcome = std::optional<Error>;
-
-class EngineConcurrencyTest : public ::testing::Test {
+class EngineConcurrencyTest : public EngineFixture {
  protected:
   EngineConcurrencyTest() {
     source_->put(a_.blob->digest, a_.stored);
@@ -34,21 +26,13 @@ class EngineConcurrencyTest : public ::testing::Test {
   }
   std::future<Outcome> submit(const FrameBlob& blob, const std::shared_ptr<MemoryTarget>& target,
                               ByteRange range, Priority priority = Priority::kDemand) {
-    const auto done = std::make_shared<std::promise<Outcome>>();
-    engine_->submit(blob.blob, target, range, priority,
-                    [done](const Outcome& outcome) { done->set_value(outcome); });
-    return done->get_future();
+    return submit_to(target, blob.blob, range, priority);
   }
-  void start() { engine_ = std::make_unique<Engine>(Sources{source_}, options_, log_); }
 
   FrameBlob a_ = make_frame_blob(numbered_bytes(512 * kKiB, 1), 64 * kKiB);
   FrameBlob b_ = make_frame_blob(numbered_bytes(512 * kKiB, 2), 64 * kKiB);
   std::shared_ptr<MemoryTarget> target_a_ = std::make_shared<MemoryTarget>(a_.blob->size);
   std::shared_ptr<MemoryTarget> target_b_ = std::make_shared<MemoryTarget>(b_.blob->size);
-  std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>("source");
-  EngineOptions options_;
-  util::Log log_{util::LogLevel::kError, util::Log::null_sink()};
-  std::unique_ptr<Engine> engine_;
 };
 
 TEST_F(EngineConcurrencyTest, SixtyFourReadersOfOneFrameCauseOneFetch) {

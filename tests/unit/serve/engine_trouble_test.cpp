@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Requests that meet another's trouble, or find no memory.
-#include <gtest/gtest.h>
-
 #include <atomic>
-#include <future>
 
-#include "serve/engine.h"
-#include "support/fake_source.h"
-#include "support/frame_blob.h"
 #include "support/no_memory.h"
+#include "unit/serve/engine_fixture.h"
 
 namespace ondemand::serve {
 namespace {
 
-using test::FakeSource;
 using test::FrameBlob;
 using test::make_frame_blob;
 using test::MemoryTarget;
@@ -23,27 +17,16 @@ using util::ByteRange;
 using util::Error;
 using util::kKiB;
 
-using Outcome = std::optional<Error>;
-
-class EngineTroubleTest : public ::testing::Test {
+class EngineTroubleTest : public EngineFixture {
  protected:
   EngineTroubleTest() { source_->put(blob_.blob->digest, blob_.stored); }
-  void start() { engine_ = std::make_unique<Engine>(Sources{source_}, options_, log_); }
   std::future<Outcome> submit(const BlobRef& blob, ByteRange range,
                               std::optional<std::chrono::steady_clock::time_point> deadline = {}) {
-    const auto done = std::make_shared<std::promise<Outcome>>();
-    engine_->submit(
-        blob, target_, range, Priority::kDemand,
-        [done](const Outcome& outcome) { done->set_value(outcome); }, deadline);
-    return done->get_future();
+    return submit_to(target_, blob, range, Priority::kDemand, deadline);
   }
 
   FrameBlob blob_ = make_frame_blob(numbered_bytes(512 * kKiB, 1), 64 * kKiB);
   std::shared_ptr<MemoryTarget> target_ = std::make_shared<MemoryTarget>(blob_.blob->size);
-  std::shared_ptr<FakeSource> source_ = std::make_shared<FakeSource>("source");
-  EngineOptions options_;
-  util::Log log_{util::LogLevel::kError, util::Log::null_sink()};
-  std::unique_ptr<Engine> engine_;
 };
 
 // The fetch that it joined was begun by a reader who had waited long already.
